@@ -1,0 +1,199 @@
+"""`wireguard-py`: the daemon behind one WireGuard interface, a drop-in for `wireguard-go`.
+
+A background start has two processes. The first one, which the caller waits for, opens the TUN
+and the configuration socket, so that most errors have a terminal to go to. It then starts
+itself again in a session of its own with both as descriptors 3 and 4, as `wireguard-go` does,
+and waits until the second one says over a pipe that it is ready, or why not.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from wgtun import __version__
+from wgtun.errors import WireGuardError
+
+if TYPE_CHECKING:
+    import asyncio
+    import logging
+    import socket
+
+    from wgtun.platform import LinkMonitor, Tun
+
+_USAGE = "usage: wireguard-py [-f | --foreground] INTERFACE-NAME\n       wireguard-py --version | --help\n"
+_HELP = (
+    _USAGE
+    + """
+Run a WireGuard interface in userspace; configure it with wg(8), ip(8) or wg-quick(8).
+
+  -f, --foreground  stay in the foreground
+  --version         show the version and the engine in use
+  --help            show this text
+
+Environment:
+  LOG_LEVEL              verbose (or debug), info, error (default), silent
+  WG_TUN_FD              use this open TUN descriptor
+  WG_UAPI_FD             use this listening Unix socket
+  WG_PROCESS_FOREGROUND  1: stay in the foreground
+  WGTUN_OFFLOAD          off: no UDP segmentation or receive offload
+  WGTUN_KEY_LOG          DEBUGGING ONLY: append session secrets to this file, for tshark
+"""
+)
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_TUN_FD, _UAPI_FD, _READY_FD = 3, 4, 5
+_READY = b"ready"
+
+
+class _StartError(Exception):
+    """The daemon can't start; the text says why."""
+
+
+def main() -> int:
+    """Entry point; the exit status is 0, 1 for a failed start, 2 for wrong usage."""
+    # A signal during start waits until there is somebody who can clean up.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        sys.stdout.write(_version_text())
+        return 0
+    if arguments in (["--help"], ["-h"]):
+        sys.stdout.write(_HELP)
+        return 0
+    foreground = bool(arguments) and arguments[0] in ("-f", "--foreground")
+    names = arguments[foreground:]
+    if len(names) != 1 or names[0].startswith("-"):
+        sys.stderr.write(_USAGE)
+        return 2
+    foreground = foreground or os.environ.get("WG_PROCESS_FOREGROUND") == "1"
+    ready = os.environ.pop("WGTUN_READY_FD", None)
+    try:
+        if ready is not None:
+            return _run_as_child(names[0], int(ready))
+        if foreground:
+            return _run(names[0], None, syslog=False)
+        return _start_in_background(names[0])
+    except (_StartError, WireGuardError) as error:
+        sys.stderr.write(f"wireguard-py: {names[0]}: {error}\n")
+        return 1
+
+
+def _version_text() -> str:
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    return (
+        f"wireguard-py v{__version__}\n\n"
+        f"Userspace WireGuard daemon for {sys.platform}-{machine}, python engine.\n"
+        "Information available at https://www.wireguard.com.\n"
+        "Copyright (C) the wgtun authors. WireGuard is a registered trademark of Jason A. Donenfeld.\n"
+    )
+
+
+# --- background start ----------------------------------------------------------------------------
+
+
+def _start_in_background(name: str) -> int:
+    if os.path.exists("/sys/module/wireguard"):
+        sys.stderr.write(
+            "wireguard-py: this kernel has WireGuard; `ip link add NAME type wireguard` needs no daemon\n"
+        )
+    tun, listener = _open(name)
+    ready, ready_child = os.pipe()
+    null = os.open(os.devnull, os.O_RDWR)
+    level = os.environ.get("LOG_LEVEL")
+    streams = (null, 1, 2) if level and level != "silent" else (null, null, null)
+    inherited = (*streams, tun.fileno(), listener.fileno(), ready_child)
+    # Above the targets first, lest one is overwritten before it is copied.
+    import fcntl
+
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 16) for descriptor in inherited]
+    os.posix_spawn(
+        sys.executable,
+        [sys.executable, *sys.orig_argv[1:]],
+        os.environ
+        | {
+            "WG_TUN_FD": str(_TUN_FD),
+            "WG_UAPI_FD": str(_UAPI_FD),
+            "WG_PROCESS_FOREGROUND": "1",
+            "WGTUN_READY_FD": str(_READY_FD),
+        },
+        file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(high)],
+    )
+    for descriptor in (*high, ready_child, null):
+        os.close(descriptor)
+    answer = b""
+    while chunk := os.read(ready, 4096):
+        answer += chunk
+    if answer == _READY:
+        return 0
+    _remove_socket(listener)
+    raise _StartError(answer.decode(errors="replace") or "the daemon ended while it started")
+
+
+def _run_as_child(name: str, ready: int) -> int:
+    """The second process: report to the first one, and live on without it."""
+    os.set_inheritable(ready, False)
+    os.setsid()
+    os.chdir("/")
+    level = os.environ.get("LOG_LEVEL")
+    try:
+        return _run(name, ready, syslog=not level or level == "silent")
+    except (_StartError, WireGuardError) as error:
+        _tell(ready, str(error).encode())
+        return 1
+
+
+def _tell(ready: int, answer: bytes) -> None:
+    try:
+        os.write(ready, answer)
+    except BrokenPipeError:  # the first process was killed; nobody waits
+        pass
+    os.close(ready)
+
+
+# --- the interface -------------------------------------------------------------------------------
+
+
+def _open(name: str) -> tuple[Tun, socket.socket]:
+    """Open, or adopt from the environment, the TUN and the listening configuration socket."""
+    from wgtun import platform
+    from wgtun.uapi import unix_socket
+
+    tun_fd = _descriptor("WG_TUN_FD")
+    uapi_fd = _descriptor("WG_UAPI_FD")
+    tun = platform.open_tun(name) if tun_fd is None else platform.adopt_tun(tun_fd)
+    try:
+        listener = unix_socket.listen(tun.name) if uapi_fd is None else unix_socket.adopt(uapi_fd)
+    except BaseException:
+        tun.close()
+        raise
+    return tun, listener
+
+
+def _descriptor(variable: str) -> int | None:
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()) or int(text) >= 2**31:
+        raise _StartError(f"{variable} is not a descriptor number: {text!r}")
+    return int(text)
+
+
+def _remove_socket(listener: socket.socket) -> None:
+    from wgtun.uapi import unix_socket
+
+    unix_socket.remove(listener)
+
+
+def _run(name: str, ready: int | None, *, syslog: bool) -> int:
+    """Be the daemon, until a signal, or until the interface or the socket is gone."""
+    import asyncio
+
+    from wgtun.observe.logs import level_from_text, make_logger
+
+    tun, listener = _open(name)
+    logger = make_logger(tun.name, level_from_text(os.environ.get("LOG_LEVEL", "")), syslog=syslog)
+    with asyncio.Runner() as runner:
+        runner.run(_serve(tun, listener, logger, ready))
+    return 0

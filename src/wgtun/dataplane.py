@@ -1,0 +1,232 @@
+"""The seam between the control plane and whatever moves the packets.
+
+The control plane (`wgtun.protocol`, driven by `wgtun.device`) tells an engine which peers,
+endpoints, allowed IPs and keypairs exist; the engine moves packets between the tunnel side and
+the outer side and reports `Event`s. An engine makes no protocol decision, the control plane
+touches no data packet.
+
+Events are edges. `DataUnanswered` and `DataUnacknowledged` are reported once and not again until
+the control plane asks for it (`rearm_*`), so that a busy tunnel costs a handful of wake-ups per
+peer and ten seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from wgtun.allowed_ip import AllowedIP
+from wgtun.endpoint import SocketAddress
+from wgtun.path import Path
+
+Clock = Callable[[], int]
+"""Nanoseconds of a clock that never steps and counts the time asleep."""
+
+
+class DropReason(enum.StrEnum):
+    """Why a packet or datagram went no further. Every drop is counted under exactly one."""
+
+    # from the tunnel
+    TUN_MALFORMED = "tun_malformed"
+    NO_ROUTE = "no_route"
+    INTERFACE_DOWN = "interface_down"
+    STAGED_OVERFLOW = "staged_overflow"
+    STAGED_DISCARDED = "staged_discarded"
+    NO_ENDPOINT = "no_endpoint"
+    SEND_FAILED = "send_failed"
+    # from the outside
+    UNKNOWN_TYPE = "unknown_type"
+    BAD_LENGTH = "bad_length"
+    UNKNOWN_INDEX = "unknown_index"
+    KEY_EXPIRED = "key_expired"
+    UNAUTHENTIC = "unauthentic"
+    REPLAYED = "replayed"
+    MALFORMED_INNER = "malformed_inner"
+    DISALLOWED_SOURCE = "disallowed_source"
+    TUN_WRITE_FAILED = "tun_write_failed"
+    RECEIVE_ERROR = "receive_error"
+    # handshake messages
+    BAD_MAC1 = "bad_mac1"
+    UNDER_LOAD = "under_load"
+    RATE_LIMITED = "rate_limited"
+    HANDSHAKE_BACKLOG = "handshake_backlog"
+    BAD_HANDSHAKE = "bad_handshake"
+
+
+class HandshakeReceived(NamedTuple):
+    """A handshake message or cookie reply of the right length and with a valid mac1."""
+
+    message: bytes
+    path: Path
+
+
+class SessionNeeded(NamedTuple):
+    """A packet is staged and there is no usable session. Not repeated while it stays so."""
+
+    peer: int
+
+
+class SessionAging(NamedTuple):
+    """The current session should be renewed. Once per keypair for sending and for receiving."""
+
+    peer: int
+
+
+class SessionConfirmed(NamedTuple):
+    """The first packet under a keypair that we made as responder; it is current now."""
+
+    peer: int
+
+
+class DataUnanswered(NamedTuple):
+    """Data went out at `since` and nothing came back yet."""
+
+    peer: int
+    since: int
+
+
+class DataUnacknowledged(NamedTuple):
+    """Data came in at `since` and nothing went back yet."""
+
+    peer: int
+    since: int
+
+
+class KeypairRetired(NamedTuple):
+    """A keypair was dropped; its receiver index may be given out again."""
+
+    local_index: int
+
+
+class TunnelRemoved(NamedTuple):
+    """The tunnel side is gone for good."""
+
+    reason: str
+
+
+Event = (
+    HandshakeReceived
+    | SessionNeeded
+    | SessionAging
+    | SessionConfirmed
+    | DataUnanswered
+    | DataUnacknowledged
+    | KeypairRetired
+    | TunnelRemoved
+)
+
+
+class Activity(NamedTuple):
+    """What the timers of a peer decide on. Times in nanoseconds, 0 for never."""
+
+    last_sent: int  # any authenticated packet, handshake messages included
+    last_received: int
+    last_data_received: int
+    unanswered_since: int  # oldest data sent after the last packet received
+    unacknowledged_since: int  # oldest data received after the last packet sent
+
+
+class PeerStatus(NamedTuple):
+    """What an operator reads about a peer. Bytes are those of UDP payloads."""
+
+    path: Path | None
+    tx_bytes: int
+    rx_bytes: int
+
+
+class Aead(Protocol):
+    """One direction of a session; made by a crypto provider."""
+
+    def encrypt(self, nonce: bytes, data: Any, associated_data: bytes | None) -> bytes: ...
+    def decrypt(self, nonce: bytes, data: Any, associated_data: bytes | None) -> bytes: ...
+
+
+class Keypair(NamedTuple):
+    """The result of a handshake, to be installed. The shape is the provider's business."""
+
+    send: Aead
+    receive: Aead
+    local_index: int
+    remote_index: int
+    initiator: bool
+
+
+class HandshakeFilter(Protocol):
+    """Decides about a handshake message before any state or expensive work is spent on it."""
+
+    def admit(self, now: int, message: bytes, address: SocketAddress, backlog: int) -> DropReason | bytes | None:
+        """None: hand it on. Bytes: drop it and answer with these. Otherwise: drop it."""
+
+
+class TunnelSide(Protocol):
+    """A TUN device, or its in-memory stand-in: one packet per read and per write."""
+
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class OuterSide(Protocol):
+    """A pair of UDP sockets, or whatever carries datagrams. Nothing here blocks."""
+
+    port: int
+
+    def filenos(self) -> Sequence[int]: ...
+
+    def receive(self, fileno: int) -> list[tuple[bytes | memoryview, Path]]:
+        """The next datagrams of one socket, at most a batch; empty when there are none. Raises OSError."""
+
+    def send(self, datagrams: Sequence[bytes], path: Path) -> None:
+        """Send all to one peer, in order. Raises OSError; then some may not have left."""
+
+    def set_mark(self, mark: int) -> None: ...
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """What the control plane asks of an engine. `peer` is a number that the control plane chose."""
+
+    name: str
+
+    def add_peer(self, peer: int) -> None: ...
+    def remove_peer(self, peer: int) -> None: ...
+    def set_path(self, peer: int, path: Path) -> None: ...
+    def forget_source(self, peer: int) -> None: ...
+
+    def insert_allowed_ip(self, peer: int, prefix: AllowedIP) -> None: ...
+    def remove_allowed_ip(self, peer: int, prefix: AllowedIP) -> None: ...
+    def clear_allowed_ips(self, peer: int) -> None: ...
+    def allowed_ips(self, peer: int) -> Iterable[AllowedIP]: ...
+
+    def install_keypair(self, now: int, peer: int, keypair: Keypair) -> None: ...
+    def exhaust_keypairs(self, peer: int) -> None:
+        """Nothing more is sent under the present keypairs; receiving goes on until they age."""
+
+    def erase_keypairs(self, peer: int) -> None:
+        """Drop all sessions, and with them what was unanswered or unacknowledged."""
+
+    def has_session(self, now: int, peer: int) -> bool:
+        """Whether data could be sent at once."""
+
+    def send_handshake(self, now: int, peer: int, message: bytes) -> None: ...
+    def handshake_authenticated(self, now: int, peer: int, path: Path, size: int) -> None:
+        """A handshake message of `size` bytes from this peer was valid: roam, count."""
+
+    def send_keepalive(self, now: int, peer: int) -> None:
+        """Send the staged packets, or an empty packet when none is staged."""
+
+    def drop_staged(self, peer: int) -> None: ...
+    def activity(self, peer: int) -> Activity: ...
+    def rearm_unanswered(self, peer: int) -> None:
+        """Data sent so far is dealt with: report `DataUnanswered` for what is sent from now on."""
+
+    def rearm_unacknowledged(self, peer: int) -> None:
+        """The same for data received and `DataUnacknowledged`."""
+
+    def peer_status(self, peer: int) -> PeerStatus: ...
+    def drops(self) -> dict[DropReason, int]: ...
+    def count_drop(self, reason: DropReason, count: int = 1) -> None: ...
+
+    def set_mtu(self, mtu: int) -> None: ...
+    def set_up(self, up: bool) -> None: ...
+    def poll_event(self) -> Event | None: ...

@@ -1,0 +1,327 @@
+"""A WireGuard device: the one owner of state, on an asyncio event loop.
+
+It wires the control plane, an engine, the sockets, the clock and the configuration protocol
+together. Whoever owns the TUN and its link state (the daemon, a program that embeds wgtun) tells
+it `set_up` and `set_mtu`.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from wgtun.constants import DEFAULT_TIMING, MAX_MTU, MAX_PEERS, SECOND, Timing
+from wgtun.dataplane import Clock, DropReason, HandshakeReceived, OuterSide, TunnelRemoved, TunnelSide
+from wgtun.endpoint import Endpoint
+from wgtun.engine import make_engine
+from wgtun.errors import UapiError
+from wgtun.keys import PresharedKey, PrivateKey, PublicKey
+from wgtun.noise.pyca import PycaProvider
+from wgtun.protocol.admission import Admission
+from wgtun.protocol.control_plane import ControlPlane
+from wgtun.protocol.moment import Moment
+from wgtun.uapi.model import DeviceState, PeerState
+
+if TYPE_CHECKING:
+    import asyncio
+    import logging
+    from collections.abc import Callable, Collection
+
+    from wgtun.noise.provider import CryptoProvider, PrivateHandle
+    from wgtun.observe.key_log import KeyLog
+    from wgtun.protocol.peer import Peer
+    from wgtun.uapi.model import PeerChange, SetRequest
+
+_HANDSHAKES_PER_TURN = 8  # each costs a few Diffie-Hellmans; packets get their turn in between
+_RETRY_OPEN = 1.0  # seconds until the sockets are tried again after the interface went up in vain
+
+
+class OpenSockets(Protocol):
+    def __call__(self, port: int, mark: int) -> OuterSide:
+        """UDP sockets on this port (0: any), with this fwmark. Raises OSError."""
+
+
+class Device:
+    """One device. Everything happens on `loop`; no method blocks.
+
+    `on_removed` is called when the tunnel side has vanished.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        tunnel: TunnelSide,
+        open_sockets: OpenSockets,
+        *,
+        clock: Clock,
+        logger: logging.Logger,
+        wall_clock: Clock = time.time_ns,
+        timing: Timing = DEFAULT_TIMING,
+        on_removed: Callable[[], None] = lambda: None,
+        key_log: KeyLog | None = None,
+    ) -> None:
+        self._loop = loop
+        self._open_sockets = open_sockets
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._logger = logger
+        self._on_removed = on_removed
+        self._private_key: PrivateKey | None = None
+        self._listen_port = 0
+        self._fwmark = 0
+        self._mtu = 0
+        self._up = False
+        self._sockets: OuterSide | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._turn_scheduled = False
+        rng = random.SystemRandom()
+        provider = PycaProvider()
+        admission = Admission(timing, rng)
+        self.engine = make_engine(loop, clock, self._schedule_turn, admission, provider.invalid_tag, timing)
+        self._control = ControlPlane(
+            self.engine,
+            admission,
+            provider,
+            rng=rng,
+            timing=timing,
+            log=self._log_peer,
+            log_device=logger.debug,
+            new_ephemeral=None if key_log is None else partial(self._logged_ephemeral, provider, key_log),
+        )
+        self.engine.attach_tunnel(tunnel)
+
+    # --- link state ------------------------------------------------------------------------------
+
+    def set_up(self, up: bool) -> None:
+        """The interface went up (sockets open, peers start) or down (all sessions are forgotten)."""
+        if up == self._up:
+            return
+        self._up = up
+        self._logger.info("Interface is up" if up else "Interface is down")
+        if up:
+            self._open_or_retry()
+        else:
+            self._cancel_retry()
+        self._control.set_up(self._moment(), up)
+        self._finish()
+        if not up:
+            self._replace_sockets(None)
+
+    def set_mtu(self, mtu: int) -> None:
+        """The interface's MTU in bytes; padding never exceeds it."""
+        mtu = max(0, min(mtu, MAX_MTU))
+        if mtu != self._mtu:
+            self._mtu = mtu
+            self.engine.set_mtu(mtu)
+            self._logger.info("MTU is %d", mtu)
+
+    def _open_or_retry(self) -> None:
+        self._retry = None
+        try:
+            sockets = self._open_sockets(self._listen_port, self._fwmark)
+        except OSError as error:
+            self._logger.error("Unable to open the sockets on port %d: %s; trying again", self._listen_port, error)
+            self._retry = self._loop.call_later(_RETRY_OPEN, self._open_or_retry)
+        else:
+            self._replace_sockets(sockets)
+
+    def _cancel_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _replace_sockets(self, sockets: OuterSide | None) -> None:
+        """Use these sockets from now on; the old ones are closed after the new ones work."""
+        old, self._sockets = self._sockets, sockets
+        if sockets is None:
+            self.engine.detach_sockets()
+        else:
+            self._cancel_retry()
+            self.engine.attach_sockets(sockets)
+            self._listen_port = sockets.port
+            self._logger.debug("UDP bind has been updated")
+        if old is not None:
+            old.close()
+
+    # --- the configuration protocol (uapi.server.Handler) ----------------------------------------
+
+    def get(self) -> DeviceState:
+        """A snapshot of configuration and counters; peers in configuration order."""
+        return DeviceState(
+            private_key=self._private_key,
+            listen_port=self._listen_port,
+            fwmark=self._fwmark,
+            peers=[self._peer_state(peer) for peer in self._control.peers.values()],
+        )
+
+    def _peer_state(self, peer: Peer) -> PeerState:
+        status = self.engine.peer_status(peer.id)
+        return PeerState(
+            public_key=PublicKey(peer.public_key),
+            preshared_key=PresharedKey(peer.preshared_key),
+            endpoint=None if status.path is None else Endpoint.from_address(status.path.address),
+            last_handshake=peer.last_handshake,
+            tx_bytes=status.tx_bytes,
+            rx_bytes=status.rx_bytes,
+            persistent_keepalive=peer.persistent_keepalive,
+            allowed_ips=self.engine.allowed_ips(peer.id),
+        )
+
+    def drops(self) -> dict[DropReason, int]:
+        """How many packets and datagrams were dropped, by reason."""
+        return self.engine.drops()
+
+    def set(self, request: SetRequest) -> None:
+        """Apply a whole request, or nothing. Raises UapiError.
+
+        What can fail comes first; from then on nothing can.
+        """
+        private_key = self._private_key
+        if request.private_key is not None:
+            private_key = None if request.private_key.is_zero() else request.private_key
+        own = bytes(32) if private_key is None else bytes(private_key.public_key())
+        self._check_peer_limit(request, own)
+        self._apply_sockets(request)
+
+        at = self._moment()
+        if private_key != self._private_key:
+            self._private_key = private_key
+            self._control.set_private_key(at, None if private_key is None else bytes(private_key))
+            self._logger.debug("UAPI: Updating private key")
+        if request.replace_peers:
+            self._logger.debug("UAPI: Removing all peers")
+            for peer in list(self._control.peers.values()):
+                self._control.remove_peer(peer)
+        for change in request.peers:
+            if bytes(change.public_key) != own:
+                self._apply_peer(at, change)
+        self._finish()
+
+    def _check_peer_limit(self, request: SetRequest, own: bytes) -> None:
+        known: Collection[bytes] = () if request.replace_peers else self._control.peers
+        if len(known) + len(request.peers) <= MAX_PEERS:
+            return  # without counting: one more peer costs the same, however many there are
+        keys = set(known)
+        for change in request.peers:
+            key = bytes(change.public_key)
+            if change.remove:
+                keys.discard(key)
+            elif key != own and not (change.update_only and key not in keys):
+                keys.add(key)
+        if len(keys) > MAX_PEERS:
+            raise UapiError(errno.EINVAL, f"too many peers: at most {MAX_PEERS}")
+
+    def _apply_sockets(self, request: SetRequest) -> None:
+        """Port and fwmark. New sockets are open before the old ones close; a failure leaves the old."""
+        fwmark = self._fwmark if request.fwmark is None else request.fwmark
+        port = self._listen_port if request.listen_port is None else request.listen_port
+        rebind = request.listen_port is not None and (port != self._listen_port or not port)
+        try:
+            if not self._up:
+                self._listen_port = port
+            elif rebind or self._sockets is None:
+                self._replace_sockets(self._open_sockets(port, fwmark))
+            elif fwmark != self._fwmark:
+                self._sockets.set_mark(fwmark)
+        except OSError as error:
+            raise UapiError(errno.EADDRINUSE, f"can't use listen_port={port} fwmark={fwmark}: {error}") from error
+        if fwmark != self._fwmark:
+            self._fwmark = fwmark
+            for peer in self._control.peers.values():
+                self.engine.forget_source(peer.id)
+
+    def _apply_peer(self, at: Moment, change: PeerChange) -> None:
+        control = self._control
+        peer = control.peers.get(bytes(change.public_key))
+        if change.remove:
+            if peer is not None:
+                self._log_peer(peer, "UAPI: Removing")
+                control.remove_peer(peer)
+            return
+        if peer is None:
+            if change.update_only:
+                return
+            peer = control.add_peer(at, bytes(change.public_key))
+            self._log_peer(peer, "UAPI: Created")
+        if change.preshared_key is not None:
+            peer.preshared_key = bytes(change.preshared_key)
+        if change.endpoint is not None:
+            control.set_endpoint(at, peer, change.endpoint)
+        if change.replace_allowed_ips:
+            self.engine.clear_allowed_ips(peer.id)
+        for add, prefix in change.allowed_ips:
+            (self.engine.insert_allowed_ip if add else self.engine.remove_allowed_ip)(peer.id, prefix)
+        if change.persistent_keepalive is not None:
+            peer.set_persistent_keepalive(at, change.persistent_keepalive)
+
+    # --- the control plane's turns ---------------------------------------------------------------
+
+    def _schedule_turn(self) -> None:
+        if not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Work on what the engine reports; a bounded part of it, the rest in the next turn."""
+        self._turn_scheduled = False
+        at = self._moment()
+        handshakes = 0
+        while handshakes < _HANDSHAKES_PER_TURN and (event := self.engine.poll_event()) is not None:
+            handshakes += isinstance(event, HandshakeReceived)
+            if isinstance(event, TunnelRemoved):
+                self._logger.info("Interface removed: %s", event.reason)
+                self._on_removed()
+            else:
+                self._control.handle_event(at, event)
+        self._finish()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._control.handle_timeout(self._moment())
+        self._finish()
+
+    def _finish(self) -> None:
+        """Send what the control plane caused (which tells of further events), and set the clock."""
+        self.engine.flush()
+        deadline = self._control.next_timeout()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            delay = max(0, deadline - self._clock()) / SECOND
+            self._timer = self._loop.call_later(delay, self._on_timer)
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock(), self._wall_clock())
+
+    def _logged_ephemeral(self, provider: CryptoProvider, key_log: KeyLog, peer: Peer) -> PrivateHandle:
+        ephemeral = PrivateKey.generate()
+        assert self._private_key is not None  # no handshake without one
+        key_log.write(
+            static=bytes(self._private_key),
+            remote_static=peer.public_key,
+            ephemeral=bytes(ephemeral),
+            preshared_key=peer.preshared_key,
+        )
+        return provider.load_private(bytes(ephemeral))
+
+    def _log_peer(self, peer: Peer, text: str) -> None:
+        self._logger.debug("peer(%s) - %s", PublicKey(peer.public_key).short(), text)
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop everything and forget all keys. The tunnel side stays the caller's."""
+        self.set_up(False)
+        for peer in list(self._control.peers.values()):
+            self._control.remove_peer(peer)
+        self._private_key = None
+        self._control.set_private_key(self._moment(), None)
+        self.engine.detach_tunnel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

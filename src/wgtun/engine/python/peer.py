@@ -1,0 +1,48 @@
+"""What the Python engine knows of one peer."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from wgtun.engine.python.session import Slots
+
+if TYPE_CHECKING:
+    from wgtun.path import Path
+
+
+class EnginePeer:
+    """Path, sessions, staged packets, counters and the timestamps of `dataplane.Activity`."""
+
+    __slots__ = (
+        "id",
+        "last_data_received",
+        "last_received",
+        "last_sent",
+        "path",
+        "rx_bytes",
+        "session_requested",
+        "slots",
+        "staged",
+        "tx_bytes",
+        "unacknowledged_reported",
+        "unacknowledged_since",
+        "unanswered_reported",
+        "unanswered_since",
+    )
+
+    def __init__(self, peer_id: int) -> None:
+        self.id = peer_id
+        self.path: Path | None = None
+        self.slots = Slots()
+        self.staged: deque[bytes] = deque()
+        self.session_requested = False
+        self.tx_bytes = 0
+        self.rx_bytes = 0
+        self.last_sent = 0
+        self.last_received = 0
+        self.last_data_received = 0
+        self.unanswered_since = 0
+        self.unanswered_reported = False
+        self.unacknowledged_since = 0
+        self.unacknowledged_reported = False

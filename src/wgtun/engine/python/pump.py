@@ -1,0 +1,157 @@
+"""The Python engine's I/O: moves what the heart takes and gives, on an asyncio event loop.
+
+Each wake-up works through a bounded batch, so that neither direction, nor the control plane,
+can starve the others. Nothing blocks: what the system refuses is counted and lost, as on any
+network.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from wgtun.constants import DEFAULT_TIMING, Timing
+from wgtun.dataplane import Clock, DropReason, HandshakeFilter, OuterSide, TunnelRemoved, TunnelSide
+from wgtun.engine.python.heart import Heart
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+
+    from wgtun.path import Path
+
+_TUN_BATCH = 64  # packets read per wake-up; also what one UDP_SEGMENT train can take
+_RECEIVE_BATCH = 16  # receive calls per wake-up
+_PACKET_SIZE = 65535
+_BACK_OFF = 0.333  # seconds; a descriptor in error must not spin the loop
+
+_path = itemgetter(1)
+
+
+class PythonEngine(Heart):
+    """`Heart` with a tunnel side and an outer side attached.
+
+    `notify` is called, within the loop, when events wait for the control plane.
+    """
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        clock: Clock,
+        notify: Callable[[], None],
+        handshake_filter: HandshakeFilter,
+        invalid_tag: type[Exception],
+        timing: Timing = DEFAULT_TIMING,
+    ) -> None:
+        super().__init__(handshake_filter, invalid_tag, timing)
+        self._loop = loop
+        self._clock = clock
+        self._notify = notify
+        self._tunnel: TunnelSide | None = None
+        self._outer: OuterSide | None = None
+
+    # --- what is attached ----------------------------------------------------------------------
+
+    def attach_tunnel(self, tunnel: TunnelSide) -> None:
+        """Read from and write to this TUN from now on; the caller keeps owning it."""
+        self._tunnel = tunnel
+        self._loop.add_reader(tunnel.fileno(), self._read_tunnel, tunnel)
+
+    def detach_tunnel(self) -> None:
+        if self._tunnel is not None:
+            self._loop.remove_reader(self._tunnel.fileno())
+            self._tunnel = None
+
+    def attach_sockets(self, outer: OuterSide) -> None:
+        """Send and receive here from now on; replaces the sockets attached before."""
+        self.detach_sockets()
+        self._outer = outer
+        for fileno in outer.filenos():
+            self._loop.add_reader(fileno, self._read_socket, outer, fileno)
+
+    def detach_sockets(self) -> None:
+        if self._outer is not None:
+            for fileno in self._outer.filenos():
+                self._loop.remove_reader(fileno)
+            self._outer = None
+
+    # --- the two directions --------------------------------------------------------------------
+
+    def _read_tunnel(self, tunnel: TunnelSide) -> None:
+        now = self._clock()
+        fileno = tunnel.fileno()
+        try:
+            for _ in range(_TUN_BATCH):
+                self.outbound(now, os.read(fileno, _PACKET_SIZE))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._tunnel_failed(tunnel, error)
+        self.flush()
+
+    def _tunnel_failed(self, tunnel: TunnelSide, error: OSError) -> None:
+        if error.errno == errno.EBADFD:  # the interface was deleted under the descriptor
+            self.detach_tunnel()
+            self._events.append(TunnelRemoved("the TUN interface was removed"))
+            return
+        self.count_drop(DropReason.RECEIVE_ERROR)
+        self._pause(tunnel.fileno(), lambda: self._tunnel is tunnel and self.attach_tunnel(tunnel))
+
+    def _read_socket(self, outer: OuterSide, fileno: int) -> None:
+        now = self._clock()
+        try:
+            for _ in range(_RECEIVE_BATCH):
+                batch = outer.receive(fileno)
+                if not batch:
+                    break
+                for datagram, path in batch:
+                    self.inbound(now, datagram, path)
+        except OSError:
+            # Whatever it is (ENOMEM, a reported ICMP error), the socket stays in use.
+            self.count_drop(DropReason.RECEIVE_ERROR)
+            self._pause(
+                fileno,
+                lambda: self._outer is outer and self._loop.add_reader(fileno, self._read_socket, outer, fileno),
+            )
+        self.flush()
+
+    def _pause(self, fileno: int, resume: Callable[[], object]) -> None:
+        self._loop.remove_reader(fileno)
+        self._loop.call_later(_BACK_OFF, resume)
+
+    def flush(self) -> None:
+        """Write and send what the heart left, then tell of waiting events."""
+        if self.packets:
+            packets, self.packets = self.packets, []
+            self._write_tunnel(packets)
+        if self.datagrams:
+            datagrams, self.datagrams = self.datagrams, []
+            self._send(datagrams)
+        if self._events or self._handshakes:
+            self._notify()
+
+    def _write_tunnel(self, packets: list[bytes | memoryview]) -> None:
+        tunnel = self._tunnel
+        if tunnel is None:
+            self.count_drop(DropReason.TUN_WRITE_FAILED, len(packets))
+            return
+        fileno = tunnel.fileno()
+        for packet in packets:
+            try:
+                os.write(fileno, packet)
+            except OSError:
+                self.count_drop(DropReason.TUN_WRITE_FAILED)
+
+    def _send(self, datagrams: list[tuple[bytes, Path]]) -> None:
+        for path, run in groupby(datagrams, _path):
+            batch = [datagram for datagram, _ in run]
+            if self._outer is None:
+                self.count_drop(DropReason.SEND_FAILED, len(batch))
+                continue
+            try:
+                self._outer.send(batch, path)
+            except OSError:
+                self.count_drop(DropReason.SEND_FAILED, len(batch))

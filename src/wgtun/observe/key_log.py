@@ -1,0 +1,31 @@
+"""A log of session secrets that lets tshark decrypt a capture. For debugging only, never on by itself.
+
+The format is that of Wireshark's `wg.keylog_file`. Whoever reads this file reads the traffic.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+
+
+class KeyLog:
+    """Appends to a file that only its owner may read."""
+
+    def __init__(self, path: str) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        # Line buffered: the keys are there before the first packet that needs them.
+        self._file = os.fdopen(descriptor, "w", buffering=1, encoding="ascii")
+
+    def write(self, *, static: bytes, remote_static: bytes, ephemeral: bytes, preshared_key: bytes) -> None:
+        """Note the secrets of one handshake; all are 32 bytes, `static` and `ephemeral` private keys."""
+        for name, value in (
+            ("LOCAL_STATIC_PRIVATE_KEY", static),
+            ("REMOTE_STATIC_PUBLIC_KEY", remote_static),
+            ("LOCAL_EPHEMERAL_PRIVATE_KEY", ephemeral),
+            ("PRESHARED_KEY", preshared_key),
+        ):
+            self._file.write(f"{name}={b64encode(value).decode()}\n")
+
+    def close(self) -> None:
+        self._file.close()

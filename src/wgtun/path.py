@@ -1,0 +1,23 @@
+"""How datagrams reach a peer: its address, and the local address that it knows us by."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from wgtun.endpoint import SocketAddress
+
+
+class Source(NamedTuple):
+    """The local address that a peer addressed, so that answers leave from it.
+
+    `ancillary` is the control message, (level, type, data), that makes the system do so.
+    """
+
+    ancillary: tuple[int, int, bytes]
+
+
+class Path(NamedTuple):
+    """How datagrams reach a peer."""
+
+    address: SocketAddress
+    source: Source | None = None
