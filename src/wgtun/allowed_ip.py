@@ -5,6 +5,9 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
+# The only spellings: as strict as the UAPI of other implementations, without signs and leading zeros.
+_LENGTHS = {str(length): length for length in range(129)}
+
 
 class AllowedIP(NamedTuple):
     """A prefix with its host bits cleared.
@@ -21,17 +24,17 @@ class AllowedIP(NamedTuple):
         host, slash, digits = text.partition("/")
         if not slash:
             raise ValueError("an allowed IP reads ADDRESS/LENGTH")
-        # As strict as the UAPI: plain decimal, no leading zeros. isdecimal() alone takes other scripts.
-        if not (digits.isascii() and digits.isdecimal()) or (digits[0] == "0" and digits != "0"):
-            raise ValueError("a prefix length is a plain decimal number")
+        length = _LENGTHS.get(digits)
+        if length is None:
+            raise ValueError("a prefix length is a plain decimal number, at most 128")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             packed = socket.inet_pton(family, host)
         except (OSError, ValueError):
             raise ValueError("an allowed IP needs a numeric IP address") from None
-        if len(digits) > 3 or int(digits) > len(packed) * 8:
+        if length > len(packed) * 8:
             raise ValueError(f"a prefix length is at most {len(packed) * 8} here")
-        return cls.masked(packed, int(digits))
+        return cls.masked(packed, length)
 
     @classmethod
     def masked(cls, address: bytes, length: int) -> AllowedIP:

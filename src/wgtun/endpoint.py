@@ -12,7 +12,8 @@ from typing import NamedTuple
 # What `socket` calls take and give: (host, port) or (host, port, flow label, scope id).
 SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 
-_TEXT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)(?:%([^\]%\s]+))?\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
+# A zone goes to if_nametoindex() and int(), which refuse a NUL and thousands of digits.
+_TEXT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)(?:%([^\]%\s\x00-\x1f\x7f]{1,64}))?\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
 
 
 class Endpoint(NamedTuple):

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from wgtun import __version__
 from wgtun.errors import WireGuardError
@@ -19,9 +20,11 @@ from wgtun.errors import WireGuardError
 if TYPE_CHECKING:
     import asyncio
     import logging
-    import socket
 
-    from wgtun.platform import LinkMonitor, Tun
+    from wgtun.device import Device
+    from wgtun.observe.key_log import KeyLog
+    from wgtun.platform import Tun
+    from wgtun.uapi.unix_socket import ListeningSocket
 
 _USAGE = "usage: wireguard-py [-f | --foreground] INTERFACE-NAME\n       wireguard-py --version | --help\n"
 _HELP = (
@@ -127,7 +130,7 @@ def _start_in_background(name: str) -> int:
         answer += chunk
     if answer == _READY:
         return 0
-    _remove_socket(listener)
+    listener.remove_file()
     raise _StartError(answer.decode(errors="replace") or "the daemon ended while it started")
 
 
@@ -155,7 +158,7 @@ def _tell(ready: int, answer: bytes) -> None:
 # --- the interface -------------------------------------------------------------------------------
 
 
-def _open(name: str) -> tuple[Tun, socket.socket]:
+def _open(name: str) -> tuple[Tun, ListeningSocket]:
     """Open, or adopt from the environment, the TUN and the listening configuration socket."""
     from wgtun import platform
     from wgtun.uapi import unix_socket
@@ -180,12 +183,6 @@ def _descriptor(variable: str) -> int | None:
     return int(text)
 
 
-def _remove_socket(listener: socket.socket) -> None:
-    from wgtun.uapi import unix_socket
-
-    unix_socket.remove(listener)
-
-
 def _run(name: str, ready: int | None, *, syslog: bool) -> int:
     """Be the daemon, until a signal, or until the interface or the socket is gone."""
     import asyncio
@@ -197,3 +194,109 @@ def _run(name: str, ready: int | None, *, syslog: bool) -> int:
     with asyncio.Runner() as runner:
         runner.run(_serve(tun, listener, logger, ready))
     return 0
+
+
+async def _serve(tun: Tun, listener: ListeningSocket, logger: logging.Logger, ready: int | None) -> None:
+    import asyncio
+
+    from wgtun import platform
+    from wgtun.device import Device
+    from wgtun.uapi.server import UapiServer
+
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    key_log = _open_key_log(logger)
+    logger.info("Starting wireguard-py version %s, python engine", __version__)
+    device = Device(
+        loop,
+        tun,
+        platform.open_sockets,
+        clock=platform.clock,
+        logger=logger,
+        on_removed=stop.set,
+        key_log=key_log,
+    )
+    server = UapiServer(listener, device, logger)
+    with ExitStack() as cleanup:
+        _follow_link(cleanup, loop, tun, device, stop)
+        _follow_socket(cleanup, loop, listener, stop)
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, stop.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        if ready is not None:
+            _tell(ready, _READY)
+        logger.info("UAPI listener started")
+        await stop.wait()
+        logger.info("Shutting down")
+        listener.remove_file()
+    await server.close()
+    device.close()
+    tun.close()
+    if key_log is not None:
+        key_log.close()
+
+
+def _open_key_log(logger: logging.Logger) -> KeyLog | None:
+    path = os.environ.get("WGTUN_KEY_LOG")
+    if not path:
+        return None
+    from wgtun.observe.key_log import KeyLog
+
+    try:
+        key_log = KeyLog(path)
+    except OSError as error:
+        raise _StartError(f"WGTUN_KEY_LOG: can't write {path}: {error.strerror}") from None
+    logger.error("DANGER: session secrets are written to %s (WGTUN_KEY_LOG); whoever reads it reads the traffic", path)
+    return key_log
+
+
+def _follow_link(
+    cleanup: ExitStack, loop: asyncio.AbstractEventLoop, tun: Tun, device: Device, stop: asyncio.Event
+) -> None:
+    """Tell the device of up, down and MTU, and stop when the interface is gone."""
+    from wgtun import platform
+
+    link = platform.monitor_link(tun)
+    cleanup.callback(link.close)
+
+    def changed() -> None:
+        before = link.fileno()
+        state = link.read()
+        if state.gone:
+            loop.remove_reader(before)
+            stop.set()
+            return
+        if link.fileno() != before:  # the interface moved to another namespace
+            loop.remove_reader(before)
+            loop.add_reader(link.fileno(), changed)
+        device.set_mtu(state.mtu)
+        device.set_up(state.up)
+
+    loop.add_reader(link.fileno(), changed)
+    cleanup.callback(lambda: loop.remove_reader(link.fileno()))
+    changed()
+
+
+def _follow_socket(
+    cleanup: ExitStack, loop: asyncio.AbstractEventLoop, listener: ListeningSocket, stop: asyncio.Event
+) -> None:
+    """Stop when the configuration socket is removed, renamed or replaced."""
+    from wgtun import platform
+
+    if not listener.path:  # an adopted socket without a file
+        return
+    watch = platform.watch_directory(os.path.dirname(listener.path))
+    cleanup.callback(watch.close)
+
+    def changed() -> None:
+        watch.drain()
+        if not listener.still_there():
+            stop.set()
+
+    loop.add_reader(watch.fileno(), changed)
+    cleanup.callback(loop.remove_reader, watch.fileno())
+    changed()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

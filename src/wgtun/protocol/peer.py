@@ -302,7 +302,10 @@ class Peer:
     def _on_zero_keys(self, _at: Moment) -> None:
         seconds = self._context.timing.zero_keys // SECOND
         self._context.log(self, f"Removing all keys, since we haven't received a new one in {seconds} seconds")
-        self._forget_sessions()
+        if "retransmit" in self._deadlines:  # after a long sleep, a handshake may have started just before
+            self._context.engine.erase_keypairs(self.id)
+        else:
+            self._forget_sessions()
 
     def _on_new_handshake(self, at: Moment) -> None:
         context = self._context
@@ -324,7 +327,8 @@ class Peer:
             self.handle_data_unacknowledged(since)
             return
         context.engine.rearm_unacknowledged(self.id)
-        if since:
+        # Without a session, as after a long sleep, there is nothing left to acknowledge.
+        if since and context.engine.has_session(at.now, self.id):
             context.log(self, "Sending keepalive packet")
             context.engine.send_keepalive(at.now, self.id)
 

@@ -1,0 +1,42 @@
+"""`wgtun demo`: shows in ten seconds that the main thing works, on real traffic."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "demo",
+        help="show two peers exchanging real traffic",
+        description="As root on Linux: two network namespaces, a daemon in each, ping and TCP through the tunnel. "
+        "Else: two devices in one process over loopback UDP.",
+    )
+    parser.add_argument("--rootless", action="store_true", help="use one process even when root")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long the TCP transfer lasts (default 3)")
+
+
+def run(args: argparse.Namespace) -> int:
+    rootless = args.rootless or reason_for_rootless()
+    if rootless:
+        if isinstance(rootless, str):
+            print(f"Not using network namespaces: {rootless}.", file=sys.stderr)
+        from wgtun.cli.demo.one_process import run_in_one_process as show
+    else:
+        from wgtun.cli.demo.namespaces import run_in_namespaces as show
+    return show(args.seconds)
+
+
+def reason_for_rootless() -> str:
+    """Why namespaces can't be used; empty when they can."""
+    if not sys.platform.startswith("linux"):
+        return "this is not Linux"
+    if os.geteuid() != 0:
+        return "not root"
+    missing = [program for program in ("ip", "ping") if shutil.which(program) is None]
+    if missing:
+        return f"{' and '.join(missing)} not found (Debian packages iproute2, iputils-ping)"
+    return "" if os.path.exists("/dev/net/tun") else "/dev/net/tun does not exist"

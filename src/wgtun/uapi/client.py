@@ -1,0 +1,111 @@
+# ruff: noqa: E402
+"""A blocking client of the configuration protocol, for programs at a shell."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import sys
+
+assert sys.platform != "win32"  # mypy skips the rest there: no Unix sockets, so no such imports
+
+from wgtun.errors import PlatformError, UapiError
+from wgtun.uapi.get_message import parse_get
+from wgtun.uapi.model import DeviceState, SetRequest
+from wgtun.uapi.set_message import format_set
+from wgtun.uapi.unix_socket import DIRECTORY, SUFFIX, is_served, socket_path
+
+TIMEOUT = 30.0  # seconds without a byte
+_READ_SIZE = 256 * 1024
+_END = b"\n\n"
+
+
+class UapiClient:
+    """A connection to the daemon of one interface; a context manager."""
+
+    def __init__(self, interface: str, directory: str = DIRECTORY) -> None:
+        """Raises PlatformError when there is no such interface, or no permission."""
+        self._interface = interface
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(TIMEOUT)
+        path = socket_path(interface, directory)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            self._socket.close()
+            raise PlatformError(_explain(interface, path, error)) from error
+
+    def __enter__(self) -> UapiClient:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def get(self) -> DeviceState:
+        """The state of the device. Raises UapiError or PlatformError."""
+        return parse_get(self._exchange(b"get=1\n\n"))
+
+    def set(self, request: SetRequest) -> None:
+        """Apply the request. Raises UapiError with the daemon's errno, or PlatformError."""
+        self._exchange(b"set=1\n" + format_set(request) + b"\n")
+
+    def _exchange(self, message: bytes) -> bytes:
+        """Send an operation; returns the lines before the ``errno=0`` of its answer."""
+        try:
+            self._socket.sendall(message)
+            answer = bytearray()
+            while not answer.endswith(_END):
+                data = self._socket.recv(_READ_SIZE)
+                if not data:
+                    raise UapiError(errno.EPROTO, f"{self._interface}: the daemon closed the connection")
+                answer += data
+        except TimeoutError as error:
+            raise PlatformError(f"{self._interface}: the daemon does not answer") from error
+        except OSError as error:
+            raise PlatformError(f"{self._interface}: lost the connection to the daemon: {error.strerror}") from error
+        lines, _, status = bytes(answer[: -len(_END)]).rpartition(b"\n")
+        self._check_status(status)
+        return lines
+
+    def _check_status(self, line: bytes) -> None:
+        key, _, digits = line.partition(b"=")
+        if key != b"errno" or len(digits) > 9 or not digits.removeprefix(b"-").isdigit():
+            raise UapiError(errno.EPROTO, f"{self._interface}: the daemon's answer has no errno")
+        number = abs(int(digits))
+        if number:
+            raise UapiError(number, f"{self._interface}: the daemon refused: {os.strerror(number)}")
+
+
+def interfaces(directory: str = DIRECTORY) -> list[str]:
+    """The interfaces that a daemon serves, in the order of the directory, as `wg` lists them. Raises PlatformError."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise PlatformError(f"can't list {directory}: {error.strerror}") from error
+    return [name.removesuffix(SUFFIX) for name in names if _is_interface(f"{directory}/{name}")]
+
+
+def _is_interface(path: str) -> bool:
+    name = os.path.basename(path)
+    if not name.endswith(SUFFIX) or name == SUFFIX:
+        return False
+    try:
+        return stat.S_ISSOCK(os.lstat(path).st_mode) and is_served(path)
+    except OSError:  # gone again, or not ours to look at
+        return False
+
+
+def _explain(interface: str, path: str, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return f"no userspace interface {interface}: nobody serves {path}"
+    if isinstance(error, PermissionError):
+        return f"no permission to configure {interface}; try as root"
+    return f"can't reach {path}: {error.strerror or error}"

@@ -1,0 +1,156 @@
+"""The Unix socket of an interface: where it is, how it is made, whether it is still there.
+
+Who may reach the socket may configure the interface: the file permissions are the only access control.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+
+from wgtun.errors import PlatformError
+
+assert sys.platform != "win32"
+
+DIRECTORY = "/var/run/wireguard"
+SUFFIX = ".sock"
+_BACKLOG = 128
+
+
+def socket_path(interface: str, directory: str = DIRECTORY) -> str:
+    """Where the socket of this interface is. Raises PlatformError when no interface can have this name."""
+    if not interface or "/" in interface or "\0" in interface:
+        raise PlatformError(f"{interface!r} is not an interface name")
+    return f"{directory}/{interface}{SUFFIX}"
+
+
+class ListeningSocket(socket.socket):
+    """A listening Unix socket that knows its file, to tell it from one that took its place."""
+
+    def __init__(self, fileno: int | None = None) -> None:
+        if fileno is None:
+            super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        else:
+            super().__init__(fileno=fileno)
+        self.path = ""  # empty for a socket without a file
+        self._identity: tuple[int, int] | None = None
+
+    def remember_file(self) -> None:
+        """Take what stands at the address of the socket for its file."""
+        address = self.getsockname()
+        if isinstance(address, str) and address:  # others are unnamed, or in the abstract namespace
+            self.path = os.path.abspath(address)
+            self._identity = self._identity_now()
+
+    def still_there(self) -> bool:
+        """False once the file was removed, renamed or replaced; its mode, owner and times don't matter."""
+        return self._identity_now() == self._identity
+
+    def remove_file(self) -> None:
+        """Remove the file, unless another one took its place. Call it before `close`: until then nobody else can
+        have the file's number."""
+        if self.path and self._identity is not None and self.still_there():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def _identity_now(self) -> tuple[int, int] | None:
+        if not self.path:
+            return None
+        try:
+            status = os.lstat(self.path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+
+def listen(interface: str, directory: str = DIRECTORY) -> ListeningSocket:
+    """Make the socket of this interface, mode 0700, in the directory, which is made if missing.
+
+    A socket that nobody serves any more is replaced. Raises PlatformError.
+    """
+    path = socket_path(interface, directory)
+    listener = ListeningSocket()
+    try:
+        with _umask(0o022):
+            os.makedirs(directory, mode=0o755, exist_ok=True)
+        with _locked(directory):
+            if _is_stale(path):
+                os.unlink(path)
+            with _umask(0o077):
+                listener.bind(path)
+            listener.listen(_BACKLOG)
+            listener.remember_file()
+    except PlatformError:
+        listener.close()
+        raise
+    except OSError as error:
+        listener.close()
+        raise PlatformError(f"can't make the socket {path}: {error.strerror or error}") from error
+    return listener
+
+
+def adopt(descriptor: int) -> ListeningSocket:
+    """Use a listening Unix socket that somebody else made. Raises PlatformError."""
+    try:
+        listener = ListeningSocket(descriptor)
+        if listener.family != socket.AF_UNIX or not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            listener.detach()
+            raise PlatformError(f"descriptor {descriptor} is not a listening Unix socket")
+        listener.set_inheritable(False)
+        listener.remember_file()
+    except OSError as error:
+        if isinstance(error, PlatformError):
+            raise
+        raise PlatformError(f"descriptor {descriptor} can't be used as a socket: {error.strerror}") from error
+    return listener
+
+
+def is_served(path: str) -> bool:
+    """Whether somebody accepts connections there. Raises OSError when that can't be found out."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except BlockingIOError:  # its queue is full
+            return True
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        return True
+
+
+def _is_stale(path: str) -> bool:
+    """Whether a socket is in the way that nobody serves. Raises PlatformError for anything else in the way."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISSOCK(mode):
+        raise PlatformError(f"{path} is in the way and not a socket; move it")
+    if is_served(path):
+        raise PlatformError(f"unix socket in use: another daemon serves {path}")
+    return True
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """One daemon at a time looks and replaces, lest two that start together remove each other's socket."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
