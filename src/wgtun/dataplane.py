@@ -176,8 +176,8 @@ class OuterSide(Protocol):
     def receive(self, fileno: int) -> list[tuple[bytes | memoryview, Path]]:
         """The next datagrams of one socket, at most a batch; empty when there are none. Raises OSError."""
 
-    def send(self, datagrams: Sequence[bytes], path: Path) -> None:
-        """Send all to one peer, in order. Raises OSError; then some may not have left."""
+    def send(self, datagrams: Sequence[bytes], path: Path) -> int:
+        """Send all to one peer, in order; returns how many the system refused."""
 
     def set_mark(self, mark: int) -> None: ...
     def close(self) -> None: ...

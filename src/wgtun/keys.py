@@ -68,7 +68,8 @@ class _Key:
             return NotImplemented
         return hmac.compare_digest(self._raw, other._raw)
 
-    __hash__ = None  # type: ignore[assignment]  # a hash would leak what it hashes
+    def __hash__(self) -> int:
+        raise TypeError(f"a {type(self).__name__} can't be hashed")  # a hash would tell of the secret
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("keys are immutable")

@@ -87,6 +87,7 @@ class UapiServer:
             task = self._loop.create_task(self._serve(connection))
             self._connections[task] = None
             task.add_done_callback(partial(self._end, connection))
+            await asyncio.sleep(0)  # sock_accept does not wait while somebody queues
 
     def _end(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
         connection.close()
@@ -107,7 +108,7 @@ class UapiServer:
                         return
                     await self._answer(connection, self._perform(operation))
                     self._mark_active()
-                await asyncio.sleep(0)  # sock_recv does not wait while there is data
+                await asyncio.sleep(0)  # neither does sock_recv while there is data
         except TimeoutError:
             self._logger.error("UAPI connection closed: the client did not go on with its request or its answer")
         except ConnectionError:
@@ -132,7 +133,7 @@ class UapiServer:
         for start in range(0, len(view), _WRITE_SIZE):
             async with asyncio.timeout(self._answer_timeout):
                 await self._loop.sock_sendall(connection, view[start : start + _WRITE_SIZE])
-        await asyncio.sleep(0)  # neither does sock_sendall while there is room
+        await asyncio.sleep(0)  # nor sock_sendall while there is room
 
     def _mark_active(self) -> None:
         """This task's connection was used last."""

@@ -90,7 +90,7 @@ def listen(interface: str, directory: str = DIRECTORY) -> ListeningSocket:
         raise
     except OSError as error:
         listener.close()
-        raise PlatformError(f"can't make the socket {path}: {error.strerror or error}") from error
+        raise PlatformError(f"can't make the socket {path}: {error}") from error
     return listener
 
 

@@ -12,9 +12,9 @@ from wgtun.allowed_ip import AllowedIP
 from wgtun.cli.demo.report import step, summary
 from wgtun.endpoint import Endpoint
 from wgtun.errors import WireGuardError
-from wgtun.keys import PrivateKey, PublicKey
-from wgtun.uapi import client
-from wgtun.uapi.model import PeerChange, SetRequest
+from wgtun.keys import PrivateKey
+from wgtun.uapi.client import UapiClient, interfaces
+from wgtun.uapi.model import DeviceState, PeerChange, SetRequest
 
 _PORT = 51820
 
@@ -48,24 +48,25 @@ class _Host:
         self._cleanup.callback(daemon.wait)
         self._cleanup.callback(daemon.terminate)
         give_up = time.monotonic() + 10
-        while self.interface not in client.interfaces():
+        while self.interface not in interfaces():
             if daemon.poll() is not None or time.monotonic() > give_up:
                 raise WireGuardError("the daemon did not start")
             time.sleep(0.02)
 
+    def state(self) -> DeviceState:
+        with UapiClient(self.interface) as client:
+            return client.get()
+
     def configure(self, other: _Host) -> None:
         peer = PeerChange(
-            self._public_key(other),
+            other.private_key.public_key(),
             endpoint=Endpoint(other.outer, _PORT),
             allowed_ips=[(True, AllowedIP.parse(f"{other.inner}/32"))],
         )
-        client.set(self.interface, SetRequest(private_key=self.private_key, listen_port=_PORT, peers=[peer]))
+        with UapiClient(self.interface) as client:
+            client.set(SetRequest(private_key=self.private_key, listen_port=_PORT, peers=[peer]))
         self.ip("address", "add", f"{self.inner}/24", "dev", self.interface)
         self.ip("link", "set", self.interface, "up")
-
-    @staticmethod
-    def _public_key(other: _Host) -> PublicKey:
-        return other.private_key.public_key()
 
 
 def run_in_namespaces(seconds: float) -> int:
@@ -89,7 +90,7 @@ def run_in_namespaces(seconds: float) -> int:
         subprocess.run(first.command("ping", "-n", "-c", "3", "-i", "0.2", "-W", "5", second.inner), check=True)
         step(f"TCP through the tunnel for {seconds:g} s")
         transfer = _transfer(first, second, seconds)
-        return summary(client.get(first.interface), client.get(second.interface), transfer)
+        return summary(first.state(), second.state(), transfer)
 
 
 def _transfer(sender: _Host, receiver: _Host, seconds: float) -> str:

@@ -12,7 +12,7 @@ from wgtun.allowed_ip import AllowedIP
 from wgtun.cli.demo.report import step, summary
 from wgtun.device import Device
 from wgtun.endpoint import Endpoint
-from wgtun.keys import PrivateKey, PublicKey
+from wgtun.keys import PrivateKey
 from wgtun.uapi.model import PeerChange, SetRequest
 
 _ADDRESSES = ("10.0.0.1", "10.0.0.2")
@@ -36,12 +36,8 @@ class _End:
 
     def meet(self, other: _End) -> None:
         endpoint = Endpoint("127.0.0.1", other.device.get().listen_port)
-        change = PeerChange(self._public_key(other), endpoint=endpoint, allowed_ips=[(True, other.address)])
+        change = PeerChange(other.private_key.public_key(), endpoint=endpoint, allowed_ips=[(True, other.address)])
         self.device.set(SetRequest(peers=[change]))
-
-    @staticmethod
-    def _public_key(other: _End) -> PublicKey:
-        return other.private_key.public_key()
 
     def packet_to(self, other: _End, number: int) -> bytes:
         header = b"\x45\x00" + _PACKET.to_bytes(2, "big") + bytes(5) + b"\x11\x00\x00"

@@ -98,7 +98,11 @@ class PythonEngine(Heart):
             self._events.append(TunnelRemoved("the TUN interface was removed"))
             return
         self.count_drop(DropReason.RECEIVE_ERROR)
-        self._pause(tunnel.fileno(), lambda: self._tunnel is tunnel and self.attach_tunnel(tunnel))
+        self._pause(tunnel.fileno(), self._resume_tunnel, tunnel)
+
+    def _resume_tunnel(self, tunnel: TunnelSide) -> None:
+        if self._tunnel is tunnel:
+            self.attach_tunnel(tunnel)
 
     def _read_socket(self, outer: OuterSide, fileno: int) -> None:
         now = self._clock()
@@ -112,15 +116,16 @@ class PythonEngine(Heart):
         except OSError:
             # Whatever it is (ENOMEM, a reported ICMP error), the socket stays in use.
             self.count_drop(DropReason.RECEIVE_ERROR)
-            self._pause(
-                fileno,
-                lambda: self._outer is outer and self._loop.add_reader(fileno, self._read_socket, outer, fileno),
-            )
+            self._pause(fileno, self._resume_socket, outer, fileno)
         self.flush()
 
-    def _pause(self, fileno: int, resume: Callable[[], object]) -> None:
+    def _resume_socket(self, outer: OuterSide, fileno: int) -> None:
+        if self._outer is outer:
+            self._loop.add_reader(fileno, self._read_socket, outer, fileno)
+
+    def _pause(self, fileno: int, resume: Callable[..., None], *arguments: object) -> None:
         self._loop.remove_reader(fileno)
-        self._loop.call_later(_BACK_OFF, resume)
+        self._loop.call_later(_BACK_OFF, resume, *arguments)
 
     def flush(self) -> None:
         """Write and send what the heart left, then tell of waiting events."""
@@ -148,10 +153,6 @@ class PythonEngine(Heart):
     def _send(self, datagrams: list[tuple[bytes, Path]]) -> None:
         for path, run in groupby(datagrams, _path):
             batch = [datagram for datagram, _ in run]
-            if self._outer is None:
-                self.count_drop(DropReason.SEND_FAILED, len(batch))
-                continue
-            try:
-                self._outer.send(batch, path)
-            except OSError:
-                self.count_drop(DropReason.SEND_FAILED, len(batch))
+            refused = len(batch) if self._outer is None else self._outer.send(batch, path)
+            if refused:
+                self.count_drop(DropReason.SEND_FAILED, refused)

@@ -1,0 +1,276 @@
+"""The outer side on Linux: one UDP socket per family on the same port.
+
+Offloads: datagrams of one size leave as one train (UDP_SEGMENT), and arrive as one (UDP_GRO).
+Source addresses: the address that a peer sent to is remembered with its path and used for the
+answers (IP_PKTINFO, IPV6_PKTINFO). Sources: udp(7), ip(7), ipv6(7).
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import errno
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from struct import Struct
+from typing import TypeVar
+
+from wgtun.endpoint import SocketAddress
+from wgtun.path import Path, Source
+
+_BUFFER_SIZE = 7 << 20
+_PORT_TRIES = 100
+_DATAGRAM_SIZE = 65535
+_ANCILLARY_SIZE = 128  # PKTINFO and UDP_GRO with room to spare
+_MAX_SEGMENTS = 64
+_MAX_TRAIN = {socket.AF_INET: 65507, socket.AF_INET6: 65527}
+_MAX_REMEMBERED = 1024
+
+# Not in Python's socket module.
+_SO_SNDBUFFORCE = 32
+_SO_RCVBUFFORCE = 33
+_SOL_UDP = 17
+_UDP_SEGMENT = 103
+_UDP_GRO = 104
+_IP_PKTINFO = 8
+
+_SEGMENT_SIZE = Struct("=H")
+_PKTINFO4 = Struct("=I4s4s")  # interface index, local address, destination address
+_PKTINFO6 = Struct("=16sI")  # local address, interface index
+
+_FAMILY_MISSING = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
+_NO_TRAINS = {errno.EIO, errno.EOPNOTSUPP}  # the device can't, for any destination
+_NO_TRAIN_HERE = {errno.EMSGSIZE, errno.EINVAL}  # segments don't fit this path
+_SOURCE_GONE = {errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENODEV}
+
+Buffer = bytes | memoryview
+_T = TypeVar("_T")
+
+
+class UdpSockets:
+    """The sockets of one device; see `dataplane.OuterSide`."""
+
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        self.port: int = sockets[0].getsockname()[1]
+        self._by_family = {each.family: each for each in sockets}
+        self._by_fileno = {each.fileno(): each for each in sockets}
+        self._paths: dict[tuple[SocketAddress, bytes], Path] = {}
+        self._trains = _offload_allowed()
+        self._no_trains: set[SocketAddress] = set()
+        self._dead_sources: set[Source] = set()
+
+    @classmethod
+    def open(cls, port: int, mark: int) -> UdpSockets:
+        """Bind both families to `port` (0: any that is free in both). A family that the host lacks is left out.
+
+        Raises OSError; nothing stays open then.
+        """
+        for attempt in range(_PORT_TRIES):
+            try:
+                return cls(_open_families(port, mark))
+            except OSError as error:
+                if port or error.errno != errno.EADDRINUSE or attempt == _PORT_TRIES - 1:
+                    raise
+        raise AssertionError  # the last attempt raises
+
+    def filenos(self) -> Sequence[int]:
+        return list(self._by_fileno)
+
+    # --- receiving -------------------------------------------------------------------------------
+
+    def receive(self, fileno: int) -> list[tuple[Buffer, Path]]:
+        """The datagrams of one receive call; empty when none wait. Raises OSError."""
+        try:
+            data, ancillary, _, address = self._by_fileno[fileno].recvmsg(_DATAGRAM_SIZE, _ANCILLARY_SIZE)
+        except BlockingIOError:
+            return []
+        size = 0
+        information = b""
+        for level, kind, value in ancillary:
+            if level == _SOL_UDP and kind == _UDP_GRO:
+                size = int.from_bytes(value[:4], sys.byteorder)
+            elif (level, kind) in ((socket.IPPROTO_IP, _IP_PKTINFO), (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)):
+                information = value
+        # A bulk flow repeats one path; the same object makes comparing it cheap.
+        path = self._paths.get((address, information)) or self._remember_path(address, information)
+        if not 0 < size < len(data):
+            return [(data, path)]
+        view = memoryview(data)
+        return [(view[start : start + size], path) for start in range(0, len(data), size)]
+
+    def _remember_path(self, address: SocketAddress, information: bytes) -> Path:
+        if len(self._paths) >= _MAX_REMEMBERED:
+            self._paths.clear()
+        path = self._paths[address, information] = Path(address, _source(information))
+        if path.source is not None:  # it is ours: the datagram came to it
+            self._dead_sources.discard(path.source)
+        return path
+
+    # --- sending ---------------------------------------------------------------------------------
+
+    def send(self, datagrams: Sequence[bytes], path: Path) -> int:
+        """See `dataplane.OuterSide`. A local address that is gone is given up by itself."""
+        address, source = path
+        family = socket.AF_INET6 if len(address) == 4 else socket.AF_INET
+        out = self._by_family.get(family)
+        if out is None:  # the host does not have this family
+            return len(datagrams)
+        if source in self._dead_sources:
+            source = None
+        refused = 0
+        for train in _trains(datagrams, _MAX_TRAIN[family]):
+            if len(train) > 1 and self._trains and address not in self._no_trains:
+                segment = (_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(len(train[0])))
+                try:
+                    out.sendmsg(train, [segment] if source is None else [source.ancillary, segment], 0, address)
+                except OSError as error:
+                    refused += self._send_singly(out, train, address, source)
+                    if source not in self._dead_sources:
+                        self._learn_from(error, address)
+            else:
+                refused += self._send_singly(out, train, address, source)
+        return refused
+
+    def _send_singly(
+        self, out: socket.socket, datagrams: Sequence[bytes], address: SocketAddress, source: Source | None
+    ) -> int:
+        refused = 0
+        for datagram in datagrams:
+            try:
+                self._send_one(out, datagram, address, source)
+            except OSError:
+                refused += 1
+        return refused
+
+    def _send_one(self, out: socket.socket, datagram: bytes, address: SocketAddress, source: Source | None) -> None:
+        if source is None or source in self._dead_sources:
+            out.sendto(datagram, address)
+            return
+        try:
+            out.sendmsg([datagram], [source.ancillary], 0, address)
+        except OSError as error:
+            if error.errno not in _SOURCE_GONE:
+                raise
+            out.sendto(datagram, address)
+            _remember(self._dead_sources, source)
+            self._paths.clear()  # so that a datagram to this address brings it back
+
+    def _learn_from(self, error: OSError, address: SocketAddress) -> None:
+        """A train was refused: remember whether to try one again."""
+        if error.errno in _NO_TRAINS:
+            self._trains = False
+        elif error.errno in _NO_TRAIN_HERE:
+            _remember(self._no_trains, address)
+
+    # --- the rest --------------------------------------------------------------------------------
+
+    def set_mark(self, mark: int) -> None:
+        """Set the fwmark of both sockets. Raises OSError; both keep the old one then."""
+        old = next(iter(self._by_fileno.values())).getsockopt(socket.SOL_SOCKET, socket.SO_MARK)
+        try:
+            for each in self._by_fileno.values():
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        except OSError:
+            for each in self._by_fileno.values():
+                if each.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) != old:
+                    each.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, old)
+            raise
+
+    def close(self) -> None:
+        for each in self._by_fileno.values():
+            each.close()
+
+
+def _open_families(port: int, mark: int) -> list[socket.socket]:
+    """IPv4, then IPv6 on the same port."""
+    opened: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104
+            try:
+                opened.append(_open_one(family, any_address, port, mark))
+            except OSError as error:
+                if error.errno not in _FAMILY_MISSING:
+                    raise
+                missing = error
+            else:
+                port = opened[0].getsockname()[1]
+    except BaseException:
+        for each in opened:
+            each.close()
+        raise
+    if missing is not None and not opened:
+        raise missing
+    return opened
+
+
+def _open_one(family: socket.AddressFamily, address: str, port: int, mark: int) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            opened.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        if mark:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        for force, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+            try:
+                opened.setsockopt(socket.SOL_SOCKET, force, _BUFFER_SIZE)
+            except OSError:  # not permitted: as much as the system allows
+                opened.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_SIZE)
+        if _offload_allowed():
+            try:
+                opened.setsockopt(_SOL_UDP, _UDP_GRO, 1)
+            except OSError:  # Linux before 5.0
+                pass
+        opened.bind((address, port))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _remember(known: set[_T], value: _T) -> None:
+    """Add to a set that may forget but not grow without bound."""
+    if len(known) >= _MAX_REMEMBERED:
+        known.clear()
+    known.add(value)
+
+
+def _offload_allowed() -> bool:
+    return "off" not in os.environ.get("WGTUN_OFFLOAD", "").split(",")
+
+
+def _source(information: bytes) -> Source | None:
+    """The control message that makes answers leave from the address a datagram came to.
+
+    The interface is left open, or a changed route could never take effect; a link-local address
+    means nothing without it.
+    """
+    if len(information) == _PKTINFO4.size:
+        local = _PKTINFO4.unpack(information)[1]
+        return Source((socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO4.pack(0, local, bytes(4))))
+    if len(information) == _PKTINFO6.size:
+        local6, index = _PKTINFO6.unpack(information)
+        link_local = local6[0] == 0xFE and local6[1] & 0xC0 == 0x80
+        return Source(
+            (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(local6, index if link_local else 0))
+        )
+    return None
+
+
+def _trains(datagrams: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
+    """Runs of datagrams of one size, of which only the last may be shorter."""
+    start = 0
+    while start < len(datagrams):
+        size = len(datagrams[start])
+        end = start + 1
+        most = min(start + _MAX_SEGMENTS, start + max(1, limit // max(1, size)), len(datagrams))
+        while end < most and len(datagrams[end - 1]) == size and 0 < len(datagrams[end]) <= size:
+            end += 1
+        yield datagrams[start:end]
+        start = end
