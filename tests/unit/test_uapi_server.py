@@ -13,31 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.fake_device import EMPTY, FakeDevice
 from wgtun.allowed_ip import AllowedIP
 from wgtun.errors import UapiError
 from wgtun.keys import PresharedKey, PublicKey
-from wgtun.uapi.model import DeviceState, PeerState, SetRequest
+from wgtun.uapi.model import PeerState, SetRequest
 from wgtun.uapi.server import UapiServer
 from wgtun.uapi.unix_socket import listen
 
-EMPTY = DeviceState(None, 0, 0, [])
 GET = b"get=1\n\n"
 GOT = b"errno=0\n\n"
-
-
-class FakeDevice:
-    def __init__(self, state: DeviceState = EMPTY) -> None:
-        self.state = state
-        self.requests: list[SetRequest] = []
-        self.refuse: UapiError | None = None
-
-    def get(self) -> DeviceState:
-        return self.state
-
-    def set(self, request: SetRequest) -> None:
-        if self.refuse is not None:
-            raise self.refuse
-        self.requests.append(request)
 
 
 class Client:
@@ -242,7 +227,7 @@ def test_a_client_that_never_reads_blocks_nobody_and_is_dropped(tmp_path: Path) 
 def test_300_connections_leave_the_most_recently_used_ones(tmp_path: Path) -> None:
     async def test() -> None:
         async with served(tmp_path, max_connections=256) as setup:
-            clients = []
+            clients: list[Client] = []
             for number in range(300):
                 if number == 250:
                     assert await clients[0].ask(GET) == GOT  # used last: not the next to go

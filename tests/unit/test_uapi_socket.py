@@ -95,7 +95,7 @@ def test_nothing_but_a_socket_is_ever_removed(tmp_path: Path, make: Callable[[Pa
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PlatformError, match="File exists: .*file"):
+    with pytest.raises(PlatformError, match=r"File exists: .*file"):
         listen("wg0", str(tmp_path / "file"))
 
 

@@ -27,10 +27,10 @@ class UapiClient:
 
     def __init__(self, interface: str, directory: str = DIRECTORY) -> None:
         """Raises PlatformError when there is no such interface, or no permission."""
+        path = socket_path(interface, directory)
         self._interface = interface
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(TIMEOUT)
-        path = socket_path(interface, directory)
         try:
             self._socket.connect(path)
         except OSError as error:
