@@ -5,7 +5,7 @@ Times are integer nanoseconds. `Timing` gathers those that a test may shorten.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -40,8 +40,7 @@ MAX_QUEUED_HANDSHAKES = 1024
 UNDER_LOAD_HANDSHAKES = MAX_QUEUED_HANDSHAKES // 8
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """The intervals of a device, in nanoseconds. Source: WireGuard paper, 6.1 to 6.5."""
 
     rekey_after: int = 120 * SECOND

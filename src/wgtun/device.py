@@ -270,19 +270,23 @@ class Device:
         self._turn_scheduled = False
         at = self._moment()
         handshakes = 0
-        while handshakes < _HANDSHAKES_PER_TURN and (event := self.engine.poll_event()) is not None:
-            handshakes += isinstance(event, HandshakeReceived)
-            if isinstance(event, TunnelRemoved):
-                self._logger.info("Interface removed: %s", event.reason)
-                self._on_removed()
-            else:
-                self._control.handle_event(at, event)
-        self._finish()
+        try:
+            while handshakes < _HANDSHAKES_PER_TURN and (event := self.engine.poll_event()) is not None:
+                handshakes += isinstance(event, HandshakeReceived)
+                if isinstance(event, TunnelRemoved):
+                    self._logger.info("Interface removed: %s", event.reason)
+                    self._on_removed()
+                else:
+                    self._control.handle_event(at, event)
+        finally:
+            self._finish()
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._control.handle_timeout(self._moment())
-        self._finish()
+        try:
+            self._control.handle_timeout(self._moment())
+        finally:
+            self._finish()
 
     def _finish(self) -> None:
         """Send what the control plane caused (which tells of further events), and set the clock."""

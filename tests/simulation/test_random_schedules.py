@@ -1,7 +1,7 @@
 """Many peers, a bad network and random events, over and over with another seed.
 
-    WGTUN_SEED=123 pytest tests/simulation/test_random_schedules.py   # repeat one run
-    WGTUN_RUNS=1000 pytest ...                                        # try more
+WGTUN_SEED=123 pytest tests/simulation/test_random_schedules.py   # repeat one run
+WGTUN_RUNS=1000 pytest ...                                        # try more
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 
 from tests.simulation.world import Device, Link, World
 from wgtun.constants import DEFAULT_TIMING, MILLISECOND, SECOND
+from wgtun.endpoint import Endpoint
 
 FIRST = int(os.environ.get("WGTUN_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 RUNS = 1 if "WGTUN_SEED" in os.environ else int(os.environ.get("WGTUN_RUNS", "12"))
@@ -101,8 +102,6 @@ class Mesh:
             for other in self.devices:  # whoever moved while nobody could hear it is told anew
                 if other is not device:
                     host, port = other.address[:2]
-                    from wgtun.endpoint import Endpoint
-
                     device.control.set_endpoint(device.moment(), device.peer(other), Endpoint(host, port))
         allowed = (DEFAULT_TIMING.new_handshake + 2 * DEFAULT_TIMING.rekey_timeout) / SECOND + 2
         for first in self.devices:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.simulation.world import Device, Link, World
 from wgtun.constants import DEFAULT_TIMING, MILLISECOND, SECOND
 from wgtun.dataplane import DropReason
+from wgtun.keys import PrivateKey
+from wgtun.path import Path
 
 
 def talk(world: World, sender: Device, receiver: Device, *, every: float, seconds: float) -> list[bytes]:
@@ -52,7 +56,7 @@ def test_traffic_renews_the_session_every_two_minutes_and_never_else() -> None:
     alice, bob = world.pair()
     packets = talk(world, alice, bob, every=1, seconds=3600)
     times = [sent.time for sent in world.sent_by(alice, 1)]
-    assert all(120 <= (b - a) / SECOND <= 122 for a, b in zip(times, times[1:], strict=False))
+    assert all(120 <= (b - a) / SECOND <= 122 for a, b in pairwise(times))
     assert len(times) == 3600 // 121 + 1
     assert not world.sent_by(bob, 1)
     assert [packet for _, packet in bob.received] == packets
@@ -143,7 +147,7 @@ def test_twenty_initiations_then_silence_then_new_traffic_tries_again() -> None:
     world.run(seconds=1000)
     times = [(sent.time - world.log[0].time) / SECOND for sent in world.sent_by(alice, 1)]
     assert len(times) == 20
-    assert all(5 <= b - a <= 5.334 for a, b in zip(times, times[1:], strict=False))
+    assert all(5 <= b - a <= 5.334 for a, b in pairwise(times))
     assert alice.drops(DropReason.STAGED_DISCARDED) == 1
     alice.send_to(bob)
     assert len(world.sent_by(alice, 1)) == 21
@@ -264,7 +268,7 @@ def test_persistent_keepalive_opens_the_tunnel_and_keeps_it_open() -> None:
     world.run(seconds=1000)
     assert server.peer(client).last_handshake
     sent = [entry.time for entry in world.log if entry.sender is client]
-    assert all(b - a <= 25 * SECOND for a, b in zip(sent, sent[1:], strict=False))
+    assert all(b - a <= 25 * SECOND for a, b in pairwise(sent))
     assert 35 <= len(sent) <= 60
 
 
@@ -313,8 +317,6 @@ def test_a_new_private_key_ends_sending_under_the_old_one() -> None:
     alice, bob = world.pair()
     alice.send_to(bob)
     world.run(seconds=1)
-    from wgtun.keys import PrivateKey
-
     new = PrivateKey(bytes(range(1, 33)))
     alice.control.set_private_key(alice.moment(), bytes(new))
     alice.settle()
@@ -388,8 +390,6 @@ def test_a_replayed_initiation_is_refused_and_moves_nothing() -> None:
     world.run(seconds=30)
     initiation = world.sent_by(alice, 1)[0].datagram
     world.log.clear()
-    from wgtun.path import Path
-
     bob.receive(initiation, Path(("203.0.113.66", 6666)))
     world.run(seconds=1)
     assert not world.log

@@ -80,7 +80,9 @@ def test_a_flood_of_initiations_and_cookie_replies_moves_no_endpoint_and_keeps_t
     before = bob.heart.peer_status(bob.peer(alice).id).path
     flood(bob, 1000)
     for number in range(1000):
-        bob.heart.inbound(bob.moment().now, b"\x03\x00\x00\x00" + number.to_bytes(4, "little") + bytes(56), Path(("198.51.100.9", 9)))
+        bob.heart.inbound(
+            bob.moment().now, b"\x03\x00\x00\x00" + number.to_bytes(4, "little") + bytes(56), Path(("198.51.100.9", 9))
+        )
     bob.settle()
     assert bob.heart.peer_status(bob.peer(alice).id).path == before
     packet = alice.send_to(bob)

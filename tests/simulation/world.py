@@ -123,9 +123,9 @@ class World:
         if not self.link.up or self.rng.random() < self.link.loss:
             return
         copies = 2 if self.rng.random() < self.link.duplicate else 1
+        source = sent.sender.address
         for _ in range(copies):
             delay = self.link.delay + (self.rng.randrange(self.link.jitter) if self.link.jitter else 0)
-            source = sent.sender.address
             self.at(self.now + delay, lambda: self._arrive(sent.datagram, source, sent.path.address))
 
     def _arrive(self, datagram: bytes, source: SocketAddress, destination: SocketAddress) -> None:
@@ -173,9 +173,7 @@ class Device:
         self.control.set_up(self.moment(), True)
 
     def moment(self) -> Moment:
-        return Moment(
-            self.world.now + self.asleep, WALL + self.world.now - START + self.asleep + self.wall_offset
-        )
+        return Moment(self.world.now + self.asleep, WALL + self.world.now - START + self.asleep + self.wall_offset)
 
     def tunnel_address(self) -> bytes:
         return bytes((10, 0, self.number >> 8, self.number & 255))

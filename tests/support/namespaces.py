@@ -1,9 +1,9 @@
 """Network namespaces for tests: made with unique names, always removed.
 
-    with Lab() as lab:
-        left, right = lab.joined_hosts()     # 192.0.2.1 and .2, 2001:db8::1 and ::2, on a veth pair
-        tunnel = left.start(OURS, "wg0")     # the daemon in the foreground, ready to be configured
-        left.run("ping", "-c1", "10.0.0.2")
+with Lab() as lab:
+    left, right = lab.joined_hosts()     # 192.0.2.1 and .2, 2001:db8::1 and ::2, on a veth pair
+    tunnel = left.start(OURS, "wg0")     # the daemon in the foreground, ready to be configured
+    left.run("ping", "-c1", "10.0.0.2")
 """
 
 from __future__ import annotations
@@ -129,9 +129,7 @@ class Host:
         self.lab.cleanup.callback(end, process)
         return process
 
-    def start(
-        self, daemon: Sequence[str], interface: str | None = None, env: dict[str, str] | None = None
-    ) -> Tunnel:
+    def start(self, daemon: Sequence[str], interface: str | None = None, env: dict[str, str] | None = None) -> Tunnel:
         """Run a daemon in the foreground until its configuration socket is there."""
         return Tunnel(self, daemon, interface or f"wt{os.getpid() % 10000}x{next(_numbers)}", env or {})
 
@@ -162,7 +160,9 @@ class Tunnel:
 
     def up(self, mtu: int | None = None) -> None:
         """Give it a key, a port and its addresses, and set the link up."""
-        self.wg("set", self.interface, "private-key", "/dev/stdin", "listen-port", str(self.port), text=self.private_key)
+        self.wg(
+            "set", self.interface, "private-key", "/dev/stdin", "listen-port", str(self.port), text=self.private_key
+        )
         self.host.ip("address", "add", f"{self.address}/24", "dev", self.interface)
         self.host.ip("address", "add", f"{self.address6}/64", "dev", self.interface, "nodad")
         if mtu is not None:

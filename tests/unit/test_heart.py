@@ -42,7 +42,9 @@ class OpenFilter:
         return self.verdict
 
 
-def packet(source: str = "10.0.0.1", destination: str = "10.0.0.2", size: int = 64, claimed: int | None = None) -> bytes:
+def packet(
+    source: str = "10.0.0.1", destination: str = "10.0.0.2", size: int = 64, claimed: int | None = None
+) -> bytes:
     length = (size if claimed is None else claimed).to_bytes(2, "big")
     addresses = AllowedIP.parse(f"{source}/32").address + AllowedIP.parse(f"{destination}/32").address
     return (b"\x45\x00" + length + bytes(8) + addresses).ljust(size, b"x")

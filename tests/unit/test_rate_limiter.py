@@ -8,10 +8,22 @@ from wgtun.constants import MILLISECOND, SECOND
 from wgtun.protocol import rate_limiter
 from wgtun.protocol.rate_limiter import RateLimiter
 
-ADDRESSES = """127.0.0.1 192.168.1.1 172.167.2.3 97.231.252.215 248.97.91.167 188.208.233.47 104.2.183.179 72.129.46.120
-2001:0db8:0a0b:12f0::1 f5c2:818f:c052:655a:9860:b136:6894:25f0 b2d7:15ab:48a7:b07c:a541:f144:a9fe:54fc
-a47b:786e:1671:a22b:d6f9:4ab0:abc7:c918 ea1e:d155:7f7a:98fb:2bf5:9483:80f6:5445
-3f0e:54a2:f5b4:cd19:a21d:58e1:3746:84c4""".split()
+ADDRESSES = [
+    "127.0.0.1",
+    "192.168.1.1",
+    "172.167.2.3",
+    "97.231.252.215",
+    "248.97.91.167",
+    "188.208.233.47",
+    "104.2.183.179",
+    "72.129.46.120",
+    "2001:0db8:0a0b:12f0::1",
+    "f5c2:818f:c052:655a:9860:b136:6894:25f0",
+    "b2d7:15ab:48a7:b07c:a541:f144:a9fe:54fc",
+    "a47b:786e:1671:a22b:d6f9:4ab0:abc7:c918",
+    "ea1e:d155:7f7a:98fb:2bf5:9483:80f6:5445",
+    "3f0e:54a2:f5b4:cd19:a21d:58e1:3746:84c4",
+]
 
 ROWS = [(0, True)] * 5 + [(0, False), (50, True), (0, False), (100, True), (0, True), (0, False)]
 

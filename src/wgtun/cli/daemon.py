@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from wgtun import __version__
 from wgtun.errors import WireGuardError
@@ -98,9 +99,7 @@ def _version_text() -> str:
 
 def _start_in_background(name: str) -> int:
     if os.path.exists("/sys/module/wireguard"):
-        sys.stderr.write(
-            "wireguard-py: this kernel has WireGuard; `ip link add NAME type wireguard` needs no daemon\n"
-        )
+        sys.stderr.write("wireguard-py: this kernel has WireGuard; `ip link add NAME type wireguard` needs no daemon\n")
     tun, listener = _open(name)
     ready, ready_child = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
@@ -125,6 +124,9 @@ def _start_in_background(name: str) -> int:
     )
     for descriptor in (*high, ready_child, null):
         os.close(descriptor)
+    # From here on a signal ends this process alone; the daemon is in nobody's way.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     answer = b""
     while chunk := os.read(ready, 4096):
         answer += chunk
@@ -137,6 +139,7 @@ def _start_in_background(name: str) -> int:
 def _run_as_child(name: str, ready: int) -> int:
     """The second process: report to the first one, and live on without it."""
     os.set_inheritable(ready, False)
+    os.closerange(ready + 1, os.sysconf("SC_OPEN_MAX"))  # whatever the caller had open is not ours to keep
     os.setsid()
     os.chdir("/")
     level = os.environ.get("LOG_LEVEL")
@@ -190,13 +193,18 @@ def _run(name: str, ready: int | None, *, syslog: bool) -> int:
     from wgtun.observe.logs import level_from_text, make_logger
 
     tun, listener = _open(name)
-    logger = make_logger(tun.name, level_from_text(os.environ.get("LOG_LEVEL", "")), syslog=syslog)
-    with asyncio.Runner() as runner:
-        runner.run(_serve(tun, listener, logger, ready))
+    with ExitStack() as cleanup:
+        cleanup.callback(tun.close)
+        cleanup.callback(listener.remove_file)
+        logger = make_logger(tun.name, level_from_text(os.environ.get("LOG_LEVEL", "")), syslog=syslog)
+        with asyncio.Runner() as runner:
+            runner.run(_serve(cleanup, tun, listener, logger, ready))
     return 0
 
 
-async def _serve(tun: Tun, listener: ListeningSocket, logger: logging.Logger, ready: int | None) -> None:
+async def _serve(
+    cleanup: ExitStack, tun: Tun, listener: ListeningSocket, logger: logging.Logger, ready: int | None
+) -> None:
     import asyncio
 
     from wgtun import platform
@@ -204,8 +212,8 @@ async def _serve(tun: Tun, listener: ListeningSocket, logger: logging.Logger, re
     from wgtun.uapi.server import UapiServer
 
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(partial(_log_internal_error, logger))
     stop = asyncio.Event()
-    key_log = _open_key_log(logger)
     logger.info("Starting wireguard-py version %s, python engine", __version__)
     device = Device(
         loop,
@@ -214,12 +222,13 @@ async def _serve(tun: Tun, listener: ListeningSocket, logger: logging.Logger, re
         clock=platform.clock,
         logger=logger,
         on_removed=stop.set,
-        key_log=key_log,
+        key_log=_open_key_log(cleanup, logger),
     )
-    server = UapiServer(listener, device, logger)
-    with ExitStack() as cleanup:
-        _follow_link(cleanup, loop, tun, device, stop)
-        _follow_socket(cleanup, loop, listener, stop)
+    with ExitStack() as watches:
+        watches.callback(device.close)
+        _follow_link(watches, loop, tun, device, stop)
+        _follow_socket(watches, loop, listener, stop)
+        server = UapiServer(listener, device, logger)
         for number in _SIGNALS:
             loop.add_signal_handler(number, stop.set)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -228,15 +237,16 @@ async def _serve(tun: Tun, listener: ListeningSocket, logger: logging.Logger, re
         logger.info("UAPI listener started")
         await stop.wait()
         logger.info("Shutting down")
-        listener.remove_file()
-    await server.close()
-    device.close()
-    tun.close()
-    if key_log is not None:
-        key_log.close()
+        listener.remove_file()  # first, so that nobody is sent to a daemon that ends
+        await server.close()
 
 
-def _open_key_log(logger: logging.Logger) -> KeyLog | None:
+def _log_internal_error(logger: logging.Logger, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A bug; say so and go on, since the other peers are none the worse for it."""
+    logger.error("Internal error: %s", context["message"], exc_info=context.get("exception"))
+
+
+def _open_key_log(cleanup: ExitStack, logger: logging.Logger) -> KeyLog | None:
     path = os.environ.get("WGTUN_KEY_LOG")
     if not path:
         return None
@@ -246,6 +256,7 @@ def _open_key_log(logger: logging.Logger) -> KeyLog | None:
         key_log = KeyLog(path)
     except OSError as error:
         raise _StartError(f"WGTUN_KEY_LOG: can't write {path}: {error.strerror}") from None
+    cleanup.callback(key_log.close)
     logger.error("DANGER: session secrets are written to %s (WGTUN_KEY_LOG); whoever reads it reads the traffic", path)
     return key_log
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E402
 """`wgtun show`: what `wg show` tells, about interfaces with a userspace daemon.
 
 The single-field forms and `dump` are made for scripts and equal those of wg 1.0.20210914 byte for byte.

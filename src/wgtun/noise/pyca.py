@@ -74,7 +74,9 @@ class PycaSymmetricState:
 
     __slots__ = ("_chaining_key", "_cipher_key", "_hash")
 
-    def __init__(self, chaining_key: bytes = _INITIAL_KEY, hash_: bytes = _INITIAL_HASH, cipher_key: bytes = b"") -> None:
+    def __init__(
+        self, chaining_key: bytes = _INITIAL_KEY, hash_: bytes = _INITIAL_HASH, cipher_key: bytes = b""
+    ) -> None:
         self._chaining_key = chaining_key
         self._hash = hash_
         self._cipher_key = cipher_key

@@ -43,8 +43,6 @@ def seal(key: bytes, nonce: bytes, plaintext: bytes, associated_data: bytes) -> 
 def open_sealed(key: bytes, nonce: bytes, ciphertext: bytes, associated_data: bytes) -> bytes:
     """Decrypt what `seal` made. Raises HandshakeError."""
     try:
-        return ChaCha20Poly1305(hchacha20(key, nonce[:16])).decrypt(
-            bytes(4) + nonce[16:], ciphertext, associated_data
-        )
+        return ChaCha20Poly1305(hchacha20(key, nonce[:16])).decrypt(bytes(4) + nonce[16:], ciphertext, associated_data)
     except InvalidTag:
         raise HandshakeError("a cookie that is not authentic") from None

@@ -1,10 +1,10 @@
 """What a device needs of the operating system, in one small interface; one package per system.
 
-    open_tun(name), adopt_tun(descriptor)   the tunnel side
-    open_sockets(port, mark)                the outer side
-    monitor_link(tun)                       up, down, MTU, removal
-    watch_directory(path)                   whether entries of a directory changed
-    clock()                                 nanoseconds, the time asleep included
+open_tun(name), adopt_tun(descriptor)   the tunnel side
+open_sockets(port, mark)                the outer side
+monitor_link(tun)                       up, down, MTU, removal
+watch_directory(path)                   whether entries of a directory changed
+clock()                                 nanoseconds, the time asleep included
 """
 
 from __future__ import annotations

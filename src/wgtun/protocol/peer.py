@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from wgtun.constants import SECOND, Timing
+from wgtun.constants import SECOND
 from wgtun.dataplane import Keypair
 from wgtun.errors import HandshakeError
 from wgtun.noise import tai64n

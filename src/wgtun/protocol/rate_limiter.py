@@ -37,9 +37,7 @@ class RateLimiter:
     def sweep(self, now: int) -> None:
         """Forget the sources that were silent for a second; their buckets are full again."""
         self._swept = now
-        self._buckets = {
-            source: bucket for source, bucket in self._buckets.items() if now - bucket[1] <= _FORGET_AFTER
-        }
+        self._buckets = {source: bucket for source, bucket in self._buckets.items() if now - bucket[1] <= _FORGET_AFTER}
 
     def __len__(self) -> int:
         return len(self._buckets)

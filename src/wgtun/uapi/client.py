@@ -1,4 +1,3 @@
-# ruff: noqa: E402
 """A blocking client of the configuration protocol, for programs at a shell."""
 
 from __future__ import annotations

@@ -218,9 +218,7 @@ class Heart:
             return
         try:
             # A view: slicing bytes would copy the whole datagram.
-            packet = session.receive.decrypt(
-                _NONCE.pack(counter), memoryview(datagram)[TRANSPORT_HEADER_SIZE:], None
-            )
+            packet = session.receive.decrypt(_NONCE.pack(counter), memoryview(datagram)[TRANSPORT_HEADER_SIZE:], None)
         except self._invalid_tag:
             self._drops[DropReason.UNAUTHENTIC] += 1
             return

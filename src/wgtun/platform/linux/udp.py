@@ -257,9 +257,7 @@ def _source(information: bytes) -> Source | None:
     if len(information) == _PKTINFO6.size:
         local6, index = _PKTINFO6.unpack(information)
         link_local = local6[0] == 0xFE and local6[1] & 0xC0 == 0x80
-        return Source(
-            (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(local6, index if link_local else 0))
-        )
+        return Source((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(local6, index if link_local else 0)))
     return None
 
 
