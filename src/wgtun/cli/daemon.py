@@ -8,9 +8,12 @@ and waits until the second one says over a pipe that it is ready, or why not.
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform != "win32"
+
 import os
 import signal
-import sys
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from wgtun.device import Device
     from wgtun.observe.key_log import KeyLog
-    from wgtun.platform import Tun
+    from wgtun.platform.interface import Tun
     from wgtun.uapi.unix_socket import ListeningSocket
 
 _USAGE = "usage: wireguard-py [-f | --foreground] INTERFACE-NAME\n       wireguard-py --version | --help\n"

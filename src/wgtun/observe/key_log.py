@@ -6,6 +6,7 @@ The format is that of Wireshark's `wg.keylog_file`. Whoever reads this file read
 from __future__ import annotations
 
 import os
+import sys
 from base64 import b64encode
 
 
@@ -13,7 +14,10 @@ class KeyLog:
     """Appends to a file that only its owner may read."""
 
     def __init__(self, path: str) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        if sys.platform != "win32":
+            flags |= os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o600)
         # Line buffered: the keys are there before the first packet that needs them.
         self._file = os.fdopen(descriptor, "w", buffering=1, encoding="ascii")
 

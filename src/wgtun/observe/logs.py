@@ -54,30 +54,38 @@ class _Formatter(logging.Formatter):
         super().__init__(f"%(levelname)s: ({interface}) {date}%(message)s", datefmt="%Y/%m/%d %H:%M:%S")
 
 
-class _SyslogHandler(logging.Handler):
-    """To the system log, for a daemon without a terminal. `syslog` exists on every Unix."""
+def _make_handler(stream: TextIO | None, *, syslog: bool) -> logging.Handler:
+    if sys.platform != "win32" and syslog:
+        return _SyslogHandler()
+    return logging.StreamHandler(stream or sys.stdout)
 
-    def __init__(self) -> None:
-        super().__init__()
-        import syslog
 
-        self._write = syslog.syslog
-        self._priorities = {
-            logging.DEBUG: syslog.LOG_DEBUG,
-            logging.INFO: syslog.LOG_INFO,
-            logging.ERROR: syslog.LOG_ERR,
-        }
-        self._default = syslog.LOG_WARNING
-        syslog.openlog("wireguard-py", syslog.LOG_PID, syslog.LOG_DAEMON)
+if sys.platform != "win32":
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self._write(self._priorities.get(record.levelno, self._default), self.format(record))
+    class _SyslogHandler(logging.Handler):
+        """To the system log, for a daemon without a terminal. `syslog` exists on every Unix."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            import syslog
+
+            self._write = syslog.syslog
+            self._priorities = {
+                logging.DEBUG: syslog.LOG_DEBUG,
+                logging.INFO: syslog.LOG_INFO,
+                logging.ERROR: syslog.LOG_ERR,
+            }
+            self._default = syslog.LOG_WARNING
+            syslog.openlog("wireguard-py", syslog.LOG_PID, syslog.LOG_DAEMON)
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self._write(self._priorities.get(record.levelno, self._default), self.format(record))
 
 
 def make_logger(interface: str, level: int, stream: TextIO | None = None, *, syslog: bool = False) -> logging.Logger:
     """The logger of one device, writing to `stream` (default: standard output) or to the system log."""
     logger = logging.Logger(f"wgtun.{interface}", level)
-    handler = _SyslogHandler() if syslog else logging.StreamHandler(stream or sys.stdout)
+    handler = _make_handler(stream, syslog=syslog)
     handler.setFormatter(_Formatter(interface, dated=not syslog))
     handler.addFilter(RateLimit())
     logger.addHandler(handler)

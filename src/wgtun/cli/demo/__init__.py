@@ -20,19 +20,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    rootless = args.rootless or reason_for_rootless()
-    if rootless:
-        if isinstance(rootless, str):
-            print(f"Not using network namespaces: {rootless}.", file=sys.stderr)
-        from wgtun.cli.demo.one_process import run_in_one_process as show
-    else:
-        from wgtun.cli.demo.namespaces import run_in_namespaces as show
-    return show(args.seconds)
+    reason = reason_for_rootless()
+    if sys.platform == "linux" and not reason and not args.rootless:
+        from wgtun.cli.demo.namespaces import run_in_namespaces
+
+        return run_in_namespaces(args.seconds)
+    if reason:
+        print(f"Not using network namespaces: {reason}.", file=sys.stderr)
+    if sys.platform != "win32":
+        from wgtun.cli.demo.one_process import run_in_one_process
+
+        return run_in_one_process(args.seconds)
+    return 1
 
 
 def reason_for_rootless() -> str:
     """Why namespaces can't be used; empty when they can."""
-    if not sys.platform.startswith("linux"):
+    if sys.platform != "linux":
         return "this is not Linux"
     if os.geteuid() != 0:
         return "not root"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 

@@ -27,6 +27,8 @@ _TUN_BATCH = 64  # packets read per wake-up; also what one UDP_SEGMENT train can
 _RECEIVE_BATCH = 16  # receive calls per wake-up
 _PACKET_SIZE = 65535
 _BACK_OFF = 0.333  # seconds; a descriptor in error must not spin the loop
+# What reading says after the interface was deleted under the descriptor; EBADFD is Linux's.
+_REMOVED = {errno.EBADF, getattr(errno, "EBADFD", errno.EBADF)}
 
 _path = itemgetter(1)
 
@@ -85,7 +87,10 @@ class PythonEngine(Heart):
         fileno = tunnel.fileno()
         try:
             for _ in range(_TUN_BATCH):
-                self.outbound(now, os.read(fileno, _PACKET_SIZE))
+                packet = os.read(fileno, _PACKET_SIZE)
+                if not packet:  # the program closed its end of an in-memory tunnel
+                    raise OSError(errno.EBADF, "end of the tunnel")
+                self.outbound(now, packet)
         except BlockingIOError:
             pass
         except OSError as error:
@@ -93,7 +98,7 @@ class PythonEngine(Heart):
         self.flush()
 
     def _tunnel_failed(self, tunnel: TunnelSide, error: OSError) -> None:
-        if error.errno == errno.EBADFD:  # the interface was deleted under the descriptor
+        if error.errno in _REMOVED:
             self.detach_tunnel()
             self._events.append(TunnelRemoved("the TUN interface was removed"))
             return

@@ -1,0 +1,30 @@
+"""Linux."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+from typing import TYPE_CHECKING
+
+from wgtun.platform.linux.clock import boottime
+from wgtun.platform.linux.directory_watch import DirectoryWatch
+from wgtun.platform.linux.link_monitor import LinkMonitor
+from wgtun.platform.linux.tun import Tun
+from wgtun.platform.linux.udp import UdpSockets
+
+if TYPE_CHECKING:
+    from wgtun.platform import interface
+
+open_tun = Tun.create
+adopt_tun = Tun.adopt
+open_sockets = UdpSockets.open
+watch_directory = DirectoryWatch
+clock = boottime
+
+
+def monitor_link(tun: interface.Tun) -> LinkMonitor:
+    """Follow a TUN that this package opened or adopted."""
+    assert isinstance(tun, Tun)
+    return LinkMonitor(tun)

@@ -16,9 +16,9 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from wgtun.errors import PlatformError, TunnelGone
+from wgtun.platform.interface import LinkState
 from wgtun.platform.linux import netlink
 from wgtun.platform.linux.tun import Tun
 
@@ -26,16 +26,8 @@ _CLONE_NEWNET = 0x40000000
 _ANSWER_TIMEOUT = 1.0  # seconds; the kernel answers at once
 
 
-class LinkState(NamedTuple):
-    """A link as it is now. When it is `gone` the rest is what it was last."""
-
-    mtu: int
-    up: bool
-    gone: bool = False
-
-
 class LinkMonitor:
-    """The link state of one TUN. `fileno` becomes readable when it may have changed."""
+    """See `platform.interface.LinkMonitor`."""
 
     def __init__(self, tun: Tun) -> None:
         """Raises PlatformError."""

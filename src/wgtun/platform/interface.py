@@ -1,0 +1,44 @@
+"""What every system's package offers to the device and the daemon. Sockets are `dataplane.OuterSide`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+
+class Tun(Protocol):
+    """A TUN interface; its descriptor reads and writes one packet per call and never blocks."""
+
+    @property
+    def name(self) -> str:
+        """The interface's present name. Raises TunnelGone."""
+
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class LinkState(NamedTuple):
+    """A link as it is now. When it is `gone` the rest is what it was last."""
+
+    mtu: int
+    up: bool
+    gone: bool = False
+
+
+class LinkMonitor(Protocol):
+    """The link state of one TUN. `fileno` becomes readable when it may have changed."""
+
+    def fileno(self) -> int:
+        """For the event loop; may be another one after `read`."""
+
+    def read(self) -> LinkState:
+        """Take in what has happened; returns the present state."""
+
+    def close(self) -> None: ...
+
+
+class DirectoryWatch(Protocol):
+    """Readable when entries of a directory changed. It tells that, not what: look, after `drain`."""
+
+    def fileno(self) -> int: ...
+    def drain(self) -> None: ...
+    def close(self) -> None: ...

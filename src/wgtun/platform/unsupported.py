@@ -1,0 +1,38 @@
+"""The platform interface of a system that wgtun does not run on yet: every call says so."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from wgtun.dataplane import OuterSide
+from wgtun.errors import PlatformError
+from wgtun.platform.interface import DirectoryWatch, LinkMonitor, Tun
+
+
+def _refuse() -> NoReturn:
+    raise PlatformError(f"wgtun does not run on {sys.platform} yet")
+
+
+def open_tun(name: str) -> Tun:
+    _refuse()
+
+
+def adopt_tun(descriptor: int) -> Tun:
+    _refuse()
+
+
+def open_sockets(port: int, mark: int) -> OuterSide:
+    _refuse()
+
+
+def monitor_link(tun: Tun) -> LinkMonitor:
+    _refuse()
+
+
+def watch_directory(path: str) -> DirectoryWatch:
+    _refuse()
+
+
+def clock() -> int:
+    _refuse()
