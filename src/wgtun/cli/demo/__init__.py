@@ -16,6 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "Else: two devices in one process over loopback UDP.",
     )
     parser.add_argument("--rootless", action="store_true", help="use one process even when root")
+    parser.set_defaults(run=run)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long the TCP transfer lasts (default 3)")
 
 
