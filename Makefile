@@ -1,0 +1,31 @@
+# Each target prepares what it needs. PYTHON chooses the interpreter that .venv is made with.
+.PHONY: demo test lint format bench lock clean
+
+demo:
+	@tools/bootstrap demo
+	@.venv/bin/wgtun demo
+
+test: lint
+	.venv/bin/pytest
+
+lint:
+	@tools/bootstrap test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	for system in linux darwin win32 freebsd14 openbsd7; do .venv/bin/mypy --platform $$system src || exit 1; done
+	.venv/bin/mypy
+
+format:
+	@tools/bootstrap test
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench:
+	@tools/bootstrap test
+	.venv/bin/python benchmarks/throughput.py
+
+lock:
+	tools/lock
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
