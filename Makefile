@@ -1,5 +1,6 @@
 # Each target prepares what it needs. PYTHON chooses the interpreter that .venv is made with.
 .PHONY: demo test lint format bench lock clean
+OTHER_SYSTEMS = darwin win32 freebsd14 openbsd7
 
 demo:
 	@tools/bootstrap demo
@@ -12,8 +13,8 @@ lint:
 	@tools/bootstrap test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	for system in linux darwin win32 freebsd14 openbsd7; do .venv/bin/mypy --platform $$system src || exit 1; done
-	.venv/bin/mypy
+	for system in $(OTHER_SYSTEMS); do .venv/bin/mypy --platform $$system --cache-dir .mypy_cache/$$system src || exit 1; done
+	.venv/bin/mypy --platform linux
 
 format:
 	@tools/bootstrap test

@@ -38,7 +38,7 @@ def connected() -> tuple[World, Device, Device]:
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=20))
 def test_random_datagrams(datagrams: list[bytes]) -> None:
-    world, alice, bob = connected()
+    world, _, bob = connected()
     before = sizes(bob)
     dropped = sum(bob.heart.drops().values())
     for datagram in datagrams:

@@ -8,7 +8,7 @@ assert sys.platform == "linux"
 
 from typing import TYPE_CHECKING
 
-from wgtun.platform.linux.clock import boottime
+from wgtun.platform.linux.boot_clock import boottime
 from wgtun.platform.linux.directory_watch import DirectoryWatch
 from wgtun.platform.linux.link_monitor import LinkMonitor
 from wgtun.platform.linux.tun import Tun
