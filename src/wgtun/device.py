@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Collection
 
+    from wgtun.endpoint import SocketAddress
     from wgtun.noise.provider import CryptoProvider, PrivateHandle
     from wgtun.observe.key_log import KeyLog
     from wgtun.protocol.peer import Peer
@@ -42,6 +43,13 @@ _RETRY_OPEN = 1.0  # seconds until the sockets are tried again after the interfa
 class OpenSockets(Protocol):
     def __call__(self, port: int, mark: int) -> OuterSide:
         """UDP sockets on this port (0: any), with this fwmark. Raises OSError."""
+
+
+def _endpoint(peer: Peer, address: SocketAddress) -> Endpoint:
+    """Where the peer is now; as it was written, while it has not moved."""
+    if peer.endpoint is not None and peer.endpoint.address() == address:
+        return peer.endpoint
+    return Endpoint.from_address(address)
 
 
 class Device:
@@ -163,7 +171,7 @@ class Device:
         return PeerState(
             public_key=PublicKey(peer.public_key),
             preshared_key=PresharedKey(peer.preshared_key),
-            endpoint=None if status.path is None else Endpoint.from_address(status.path.address),
+            endpoint=None if status.path is None else _endpoint(peer, status.path.address),
             last_handshake=peer.last_handshake,
             tx_bytes=status.tx_bytes,
             rx_bytes=status.rx_bytes,

@@ -111,6 +111,7 @@ class ControlPlane:
         self._engine.remove_peer(peer.id)
 
     def set_endpoint(self, at: Moment, peer: Peer, endpoint: Endpoint) -> None:
+        peer.endpoint = endpoint
         self._engine.set_path(peer.id, Path(endpoint.address()))
         peer.reconsider(at)
 

@@ -32,6 +32,7 @@ from wgtun.noise.macs import MacGenerator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wgtun.endpoint import Endpoint
     from wgtun.noise.provider import Secret
     from wgtun.path import Path
     from wgtun.protocol.context import Context
@@ -45,6 +46,7 @@ class Peer:
         self.id = peer_id
         self.public_key = public_key
         self.preshared_key = bytes(32)
+        self.endpoint: Endpoint | None = None  # as configured; the engine knows where the peer is by now
         self.persistent_keepalive = 0  # seconds, 0 for off
         self.last_handshake = 0  # Unix time in nanoseconds, 0 for never
         self._context = context
