@@ -9,6 +9,7 @@ import pytest
 from tests.simulation.world import Device, Link, World
 from wgtun.constants import DEFAULT_TIMING, MILLISECOND, SECOND
 from wgtun.dataplane import DropReason
+from wgtun.endpoint import Endpoint
 from wgtun.keys import PrivateKey
 from wgtun.path import Path
 
@@ -252,12 +253,29 @@ def test_a_peer_without_endpoint_waits_to_be_called() -> None:
     server, client = world.add_device(), world.add_device()
     server.add_peer(client, endpoint=False)
     client.add_peer(server)
-    waiting = server.send_to(client)
+    server.send_to(client)
     world.run(seconds=60)
     assert not world.log
+    assert server.drops(DropReason.NO_ENDPOINT) == 1
     client.send_to(server)
     world.run(seconds=1)
-    assert client.got(waiting)
+    packet = server.send_to(client)
+    world.run(seconds=1)
+    assert client.got(packet)
+
+
+def test_an_endpoint_that_becomes_known_brings_the_keepalive_that_waited() -> None:
+    world = World(seed=19)
+    alice, bob = world.add_device(), world.add_device()
+    bob.add_peer(alice)
+    alice.add_peer(bob, endpoint=False, keepalive=25)
+    world.run(seconds=10)
+    assert not world.log
+    host, port = bob.address[:2]
+    alice.control.set_endpoint(alice.moment(), alice.peer(bob), Endpoint(host, port))
+    alice.settle()
+    world.run(seconds=1)
+    assert bob.peer(alice).last_handshake
 
 
 def test_persistent_keepalive_opens_the_tunnel_and_keeps_it_open() -> None:

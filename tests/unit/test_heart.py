@@ -121,6 +121,7 @@ def test_no_route_and_interface_down_are_told_apart() -> None:
     first.set_up(False)
     first.outbound(NOW, packet())
     assert dropped(first) == {DropReason.NO_ROUTE: 1, DropReason.INTERFACE_DOWN: 1}
+    assert len(first.packets) == 1  # the ICMP error for the first
 
 
 def test_packets_are_staged_in_order_oldest_dropped_and_one_session_is_asked_for() -> None:

@@ -53,6 +53,7 @@ from wgtun.dataplane import (
     SessionNeeded,
 )
 from wgtun.engine.python.allowed_ips import AllowedIPs
+from wgtun.engine.python.icmp import UnreachableErrors
 from wgtun.engine.python.peer import EnginePeer
 from wgtun.engine.python.session import Session, padding_size
 
@@ -92,6 +93,7 @@ class Heart:
         self._events: deque[Event] = deque()
         self._handshakes: deque[HandshakeReceived] = deque()
         self._drops = dict.fromkeys(DropReason, 0)
+        self._unreachable = UnreachableErrors()
 
     # --- from the tunnel to a peer ---------------------------------------------------------
 
@@ -105,15 +107,24 @@ class Heart:
         else:
             self._drops[DropReason.TUN_MALFORMED] += 1
             return
-        if peer is None:
-            self._drops[DropReason.NO_ROUTE] += 1
-        elif not self._up:
+        if not self._up:
             self._drops[DropReason.INTERFACE_DOWN] += 1
+        elif peer is None:
+            self._refuse(now, packet, DropReason.NO_ROUTE)
+        elif peer.path is None:
+            self._refuse(now, packet, DropReason.NO_ENDPOINT)
         elif not peer.staged and (session := self._usable_session(now, peer)) is not None:
             self._seal(now, peer, session, packet)
         else:
             self._stage(peer, packet)
             self._send_staged(now, peer)
+
+    def _refuse(self, now: int, packet: bytes, reason: DropReason) -> None:
+        """Nobody can have this packet: tell its sender."""
+        self._drops[reason] += 1
+        error = self._unreachable.answer(now, packet)
+        if error is not None:
+            self.packets.append(error)
 
     def _usable_session(self, now: int, peer: EnginePeer) -> Session | None:
         session = peer.slots.current

@@ -1,0 +1,82 @@
+"""Destination unreachable, for a local sender whose packet has nowhere to go.
+
+As the kernel's WireGuard does, so that a program sees "host unreachable" at once instead of
+waiting for a timeout. Sources: RFC 792, RFC 4443 (2.4, 3.1), RFC 1812 (4.3.2.7).
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from wgtun.constants import MILLISECOND
+
+_INTERVAL = 10 * MILLISECOND  # between two errors on average, 100 a second
+_BURST = 20
+
+_HEADER4 = Struct(">BBHHHBBH4s4s")
+_HEADER6 = Struct(">IHBB16s16s")
+_ICMP = Struct(">BBHI")  # type, code, checksum, unused
+
+_QUOTE4 = 576 - _HEADER4.size - _ICMP.size  # errors stay within what every host takes
+_QUOTE6 = 1280 - _HEADER6.size - _ICMP.size
+_ICMPV4, _ICMPV6 = 1, 58
+_QUERIES4 = {0, 8, 13, 14}  # echo and timestamp: ICMP messages that are no errors
+
+
+class UnreachableErrors:
+    """Makes errors, at a bounded rate."""
+
+    def __init__(self) -> None:
+        self._paid_until = 0  # each error moves this on by the interval
+
+    def answer(self, now: int, packet: bytes) -> bytes | None:
+        """The error for a packet of at least header size; None where there must be none."""
+        version = packet[0] >> 4
+        if not (_may_answer4(packet) if version == 4 else _may_answer6(packet)):
+            return None
+        begin = max(self._paid_until, now - _BURST * _INTERVAL)
+        if begin > now:
+            return None
+        self._paid_until = begin + _INTERVAL
+        return _error4(packet) if version == 4 else _error6(packet)
+
+
+def _may_answer4(packet: bytes) -> bool:
+    if int.from_bytes(packet[6:8], "big") & 0x1FFF:  # not the first fragment
+        return False
+    if packet[12] >= 224 or packet[16] >= 224 or not any(packet[12:16]):  # multicast, broadcast, no sender
+        return False
+    header = (packet[0] & 15) * 4
+    return packet[9] != _ICMPV4 or (len(packet) > header and packet[header] in _QUERIES4)
+
+
+def _may_answer6(packet: bytes) -> bool:
+    if packet[8] == 0xFF or packet[24] == 0xFF or not any(packet[8:24]):
+        return False
+    return packet[6] != _ICMPV6 or (len(packet) > 40 and packet[40] >= 128)  # below are errors
+
+
+def _error4(packet: bytes) -> bytes:
+    """Host unreachable, in the name of the host that can't be reached."""
+    quote = packet[:_QUOTE4]
+    body = _ICMP.pack(3, 1, 0, 0) + quote
+    body = _ICMP.pack(3, 1, _checksum(body), 0) + quote
+    fields = (0x45, 0xC0, _HEADER4.size + len(body), 0, 0, 64, _ICMPV4, 0, packet[16:20], packet[12:16])
+    header = _HEADER4.pack(*fields)
+    return header[:10] + _checksum(header).to_bytes(2, "big") + header[12:] + body
+
+
+def _error6(packet: bytes) -> bytes:
+    """Address unreachable, in the name of the host that can't be reached."""
+    quote = packet[:_QUOTE6]
+    length = _ICMP.size + len(quote)
+    addresses = packet[24:40] + packet[8:24]
+    pseudo = addresses + length.to_bytes(4, "big") + _ICMPV6.to_bytes(4, "big")
+    checksum = _checksum(pseudo + _ICMP.pack(1, 3, 0, 0) + quote)
+    header = _HEADER6.pack(6 << 28, length, _ICMPV6, 64, addresses[:16], addresses[16:])
+    return header + _ICMP.pack(1, 3, checksum, 0) + quote
+
+
+def _checksum(data: bytes) -> int:
+    """The Internet checksum. The one's complement sum of 16-bit words is the number modulo 65535."""
+    return 0xFFFF - int.from_bytes(data + bytes(len(data) % 2), "big") % 0xFFFF
