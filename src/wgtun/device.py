@@ -14,7 +14,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from wgtun.constants import DEFAULT_TIMING, MAX_MTU, MAX_PEERS, SECOND, Timing
-from wgtun.dataplane import Clock, DropReason, HandshakeReceived, OuterSide, TunnelRemoved, TunnelSide
+from wgtun.dataplane import (
+    Clock,
+    DropReason,
+    HandshakeReceived,
+    OuterSide,
+    SessionAging,
+    SessionNeeded,
+    TunnelRemoved,
+    TunnelSide,
+)
 from wgtun.endpoint import Endpoint
 from wgtun.engine import make_engine
 from wgtun.errors import UapiError
@@ -36,7 +45,8 @@ if TYPE_CHECKING:
     from wgtun.protocol.peer import Peer
     from wgtun.uapi.model import PeerChange, SetRequest
 
-_HANDSHAKES_PER_TURN = 8  # each costs a few Diffie-Hellmans; packets get their turn in between
+_HANDSHAKES_PER_TURN = 8  # made or answered; each costs a few Diffie-Hellmans, and packets get their turn in between
+_HANDSHAKE_EVENTS = (HandshakeReceived, SessionNeeded, SessionAging)
 _RETRY_OPEN = 1.0  # seconds until the sockets are tried again after the interface went up in vain
 
 
@@ -280,7 +290,7 @@ class Device:
         handshakes = 0
         try:
             while handshakes < _HANDSHAKES_PER_TURN and (event := self.engine.poll_event()) is not None:
-                handshakes += isinstance(event, HandshakeReceived)
+                handshakes += isinstance(event, _HANDSHAKE_EVENTS)
                 if isinstance(event, TunnelRemoved):
                     self._logger.info("Interface removed: %s", event.reason)
                     self._on_removed()

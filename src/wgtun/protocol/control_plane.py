@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from wgtun.protocol.context import EphemeralSource, PeerLog
     from wgtun.protocol.moment import Moment
 
+_PEERS_PER_CALL = 8  # waking up may mean a handshake, and thousands of peers may be due together
 _KINDS = {1: "initiation", 2: "response", 3: "cookie reply"}
 
 
@@ -197,6 +198,9 @@ class ControlPlane:
         return self._context.schedule.next()
 
     def handle_timeout(self, at: Moment) -> None:
-        """Wake the peers whose deadlines have passed."""
-        while (peer := self._context.schedule.pop_due(at.now)) is not None:
+        """Wake peers whose deadlines have passed; a bounded number, then `next_timeout` is in the past."""
+        for _ in range(_PEERS_PER_CALL):
+            peer = self._context.schedule.pop_due(at.now)
+            if peer is None:
+                return
             peer.handle_timeout(at)
