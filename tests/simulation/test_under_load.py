@@ -91,6 +91,19 @@ def test_a_flood_of_initiations_and_cookie_replies_moves_no_endpoint_and_keeps_t
     assert len(world.sent_by(alice, 1)) == 1
 
 
+def test_cookie_replies_for_nobody_take_no_room_in_the_queue() -> None:
+    world = World(seed=6)
+    alice, bob = world.pair()
+    for number in range(2000):
+        reply = b"\x03\x00\x00\x00" + number.to_bytes(4, "little") + bytes(56)
+        bob.heart.inbound(bob.moment().now, reply, Path(("198.51.100.9", 9)))
+    assert bob.drops(DropReason.UNKNOWN_INDEX) == 2000
+    packet = alice.send_to(bob)
+    world.run(seconds=1)
+    assert bob.got(packet)
+    assert not world.sent_by(bob, 3)
+
+
 def test_a_rate_of_twenty_a_second_for_each_source_under_load() -> None:
     world = World(seed=5)
     _, bob = world.pair()

@@ -66,6 +66,7 @@ class ControlPlane:
         self._admission = admission
         self._provider = provider
         self._context = Context(engine, provider, timing, rng, log, new_ephemeral)
+        admission.set_indices(self._context.indices)
         self._log_device = log_device
         self._peers: dict[bytes, Peer] = {}
         self._by_id: dict[int, Peer] = {}

@@ -30,5 +30,8 @@ class IndexTable:
     def get(self, index: int) -> Peer | None:
         return self._peers.get(index)
 
+    def __contains__(self, index: object) -> bool:
+        return index in self._peers
+
     def __len__(self) -> int:
         return len(self._peers)
