@@ -173,10 +173,13 @@ class OuterSide(Protocol):
 
     def filenos(self) -> Sequence[int]: ...
 
-    def receive(self, fileno: int) -> list[tuple[bytes | memoryview, Path]]:
-        """The next datagrams of one socket, at most a batch; empty when there are none. Raises OSError."""
+    def receive(self, fileno: int) -> list[tuple[bytes | memoryview, Path, int]]:
+        """The next datagrams of one socket with their paths and traffic classes; empty when none wait.
 
-    def send(self, datagrams: Sequence[bytes], path: Path) -> int:
+        Raises OSError.
+        """
+
+    def send(self, datagrams: Sequence[bytes], path: Path, traffic_class: int) -> int:
         """Send all to one peer, in order; returns how many the system refused."""
 
     def set_mark(self, mark: int) -> None: ...

@@ -36,7 +36,7 @@ def receive_all(sockets: UdpSockets, count: int) -> list[tuple[bytes, Path]]:
         ready, _, _ = select.select(sockets.filenos(), [], [], 5)
         assert ready, f"{len(found)} of {count} datagrams came"
         for fileno in ready:
-            found += [(bytes(datagram), path) for datagram, path in sockets.receive(fileno)]
+            found += [(bytes(datagram), path) for datagram, path, _ in sockets.receive(fileno)]
     return found
 
 
@@ -99,13 +99,13 @@ def test_a_random_port_that_clashes_in_the_other_family_is_drawn_again(monkeypat
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 def test_datagrams_keep_their_order_and_bounds(sockets: UdpSockets, family: socket.AddressFamily) -> None:
     sent = [bytes([number]) * size for number, size in enumerate([1000] * 70 + [999, 1000, 1, 1452, 1452, 1452, 7])]
-    assert sockets.send(sent, path_to(sockets.port, family)) == 0
+    assert sockets.send(sent, path_to(sockets.port, family), 0) == 0
     assert [datagram for datagram, _ in receive_all(sockets, len(sent))] == sent
 
 
 def test_a_large_datagram_and_an_empty_one(sockets: UdpSockets) -> None:
     sent = [bytes(65507), b"", b"x"]
-    assert sockets.send(sent, path_to(sockets.port)) == 0
+    assert sockets.send(sent, path_to(sockets.port), 0) == 0
     assert [datagram for datagram, _ in receive_all(sockets, 3)] == sent
 
 
@@ -125,7 +125,7 @@ def test_trains_follow_the_rules_of_udp_segment() -> None:
 
 
 def test_one_peer_is_one_path_object(sockets: UdpSockets) -> None:
-    sockets.send([b"a", b"bb"], path_to(sockets.port))
+    sockets.send([b"a", b"bb"], path_to(sockets.port), 0)
     (_, first), (_, second) = receive_all(sockets, 2)
     assert first is second
     assert first.address == ("127.0.0.1", sockets.port)
@@ -136,14 +136,14 @@ def test_without_offload_datagrams_leave_and_arrive_singly(monkeypatch: pytest.M
     monkeypatch.setenv("WGTUN_OFFLOAD", "off")
     opened = UdpSockets.open(0, 0)
     sent = [bytes(1000)] * 20
-    assert opened.send(sent, path_to(opened.port)) == 0
+    assert opened.send(sent, path_to(opened.port), 0) == 0
     assert [datagram for datagram, _ in receive_all(opened, 20)] == sent
     opened.close()
 
 
 def test_a_missing_family_counts_as_refused(sockets: UdpSockets) -> None:
     del sockets._by_family[socket.AF_INET6]
-    assert sockets.send([b"x", b"y"], path_to(sockets.port, socket.AF_INET6)) == 2
+    assert sockets.send([b"x", b"y"], path_to(sockets.port, socket.AF_INET6), 0) == 2
 
 
 def in_namespace(namespace: str, code: Callable[[], None]) -> None:
@@ -158,7 +158,7 @@ def open_without_ipv6() -> None:
     opened = UdpSockets.open(0, 0)
     assert len(opened.filenos()) >= 1
     assert opened.port
-    assert opened.send([b"x"], path_to(opened.port)) == 0
+    assert opened.send([b"x"], path_to(opened.port), 0) == 0
     assert [datagram for datagram, _ in receive_all(opened, 1)] == [b"x"]
     port = opened.port
     opened.close()
@@ -179,10 +179,10 @@ def answer_from_where_it_was_asked() -> None:
     server, client = UdpSockets.open(0, 0), UdpSockets.open(0, 0)
     for asked in ("10.9.0.1", "10.9.0.2", "fd09::1", "fd09::2"):
         v6 = ":" in asked
-        client.send([b"question"], Path((asked, server.port, 0, 0) if v6 else (asked, server.port)))
+        client.send([b"question"], Path((asked, server.port, 0, 0) if v6 else (asked, server.port)), 0)
         ((_, back),) = receive_all(server, 1)
         # The client's own address would be the default source; the answer must come from the asked one.
-        assert server.send([b"answer", b"answer", b"short"], back) == 0
+        assert server.send([b"answer", b"answer", b"short"], back, 0) == 0
         for _, path in receive_all(client, 3):
             assert path.address[0] == asked
     assert not server._dead_sources
@@ -202,18 +202,18 @@ def test_answers_leave_from_the_address_that_was_asked() -> None:
 
 def survive_a_vanished_source() -> None:
     server, client = UdpSockets.open(0, 0), UdpSockets.open(0, 0)
-    client.send([b"question"], Path(("10.9.0.2", server.port)))
+    client.send([b"question"], Path(("10.9.0.2", server.port)), 0)
     ((_, back),) = receive_all(server, 1)
     subprocess.run(["ip", "address", "del", "10.9.0.2/24", "dev", "dummy0"], check=True)
     for _ in range(2):
-        assert server.send([b"answer", b"answer"], back) == 0
+        assert server.send([b"answer", b"answer"], back, 0) == 0
         for _, path in receive_all(client, 2):
             assert path.address[0] != "10.9.0.2"
     assert not server._no_trains, "the source was at fault, not the train"
     subprocess.run(["ip", "address", "add", "10.9.0.2/24", "dev", "dummy0"], check=True)
-    client.send([b"question"], Path(("10.9.0.2", server.port)))
+    client.send([b"question"], Path(("10.9.0.2", server.port)), 0)
     ((_, back),) = receive_all(server, 1)
-    server.send([b"answer"], back)
+    server.send([b"answer"], back, 0)
     ((_, path),) = receive_all(client, 1)
     assert path.address[0] == "10.9.0.2", "an address that is back is used again"
 
@@ -233,9 +233,9 @@ def test_a_source_address_that_vanished_is_given_up() -> None:
 def send_into_a_narrow_path() -> None:
     opened = UdpSockets.open(51999, 0)
     path = Path(("192.0.2.2", 51999))
-    assert opened.send([bytes(1400)] * 10, path) == 0
+    assert opened.send([bytes(1400)] * 10, path, 0) == 0
     assert path.address in opened._no_trains
-    assert opened.send([bytes(1400)] * 10, path) == 0
+    assert opened.send([bytes(1400)] * 10, path, 0) == 0
 
 
 def receive_from_a_narrow_path() -> None:
@@ -279,3 +279,15 @@ def test_buffers_are_large() -> None:
         assert each.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * (7 << 20)
         assert each.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * (7 << 20)
     opened.close()
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+@pytest.mark.parametrize("traffic_class", [0, 2, 0x88])
+def test_traffic_classes_cross(sockets: UdpSockets, family: socket.AddressFamily, traffic_class: int) -> None:
+    path = path_to(sockets.port, family)
+    for batch in ([b"single"], [bytes(100)] * 5):
+        assert sockets.send(batch, path, traffic_class) == 0
+        ready, _, _ = select.select(sockets.filenos(), [], [], 5)
+        received = sockets.receive(ready[0])
+        assert received
+        assert {seen for _, _, seen in received} == {traffic_class}

@@ -112,7 +112,7 @@ def test_a_rate_of_twenty_a_second_for_each_source_under_load() -> None:
     flood(bob, UNDER_LOAD_HANDSHAKES)
     message = generator.append_macs(bob.moment().now, b"\x01\x00\x00\x00" + bytes(112), 120 * SECOND)
     bob.heart.inbound(bob.moment().now, message, Path(source))
-    cookie, _ = bob.heart.datagrams.pop()
+    cookie, _, _ = bob.heart.datagrams.pop()
     generator.consume_cookie_reply(bob.moment().now, cookie)
     for _ in range(20):
         message = generator.append_macs(bob.moment().now, b"\x01\x00\x00\x00" + bytes(112), 120 * SECOND)

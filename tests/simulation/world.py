@@ -218,7 +218,7 @@ class Device:
             self.control.handle_event(self.moment(), event)
         datagrams, self.heart.datagrams = self.heart.datagrams, []
         packets, self.heart.packets = self.heart.packets, []
-        for datagram, path in datagrams:
+        for datagram, path, _ in datagrams:
             self.world.transmit(Sent(self.world.now, self, datagram, path))
         self.received += [(self.world.now, bytes(packet)) for packet in packets]
         deadline = self.control.next_timeout()

@@ -78,7 +78,7 @@ def pair(confirmed: bool = True) -> tuple[Heart, Heart]:
 
 
 def take(heart: Heart) -> bytes:
-    (datagram, _), *rest = heart.datagrams
+    (datagram, _, _), *rest = heart.datagrams
     assert not rest
     heart.datagrams = []
     return datagram
@@ -135,7 +135,7 @@ def test_packets_are_staged_in_order_oldest_dropped_and_one_session_is_asked_for
     heart.send_keepalive(NOW, ALICE)
     other = make_heart("10.0.0.1", PATH_A)
     other.install_keypair(NOW, ALICE, keypair(initiator=False, local_index=2, remote_index=1))
-    for datagram, _ in heart.datagrams:
+    for datagram, _, _ in heart.datagrams:
         other.inbound(NOW, datagram, PATH_A)
     assert [bytes(received) for received in other.packets] == sent[3:]
 
@@ -269,7 +269,7 @@ def test_unanswered_and_unacknowledged_are_edges_until_rearmed() -> None:
     first, second = pair()
     for number in range(3):
         first.outbound(NOW + number, packet())
-    for datagram, _ in first.datagrams:
+    for datagram, _, _ in first.datagrams:
         second.inbound(NOW + 5, datagram, PATH_A)
     assert events(first) == [DataUnanswered(ALICE, NOW)]
     assert events(second) == [DataUnacknowledged(ALICE, NOW + 5)]
@@ -346,7 +346,7 @@ def test_handshake_messages_pass_the_filter_and_wait_behind_other_events() -> No
     heart.inbound(NOW, message, PATH_A)
     gate.verdict = b"cookie"
     heart.inbound(NOW, message, PATH_A)
-    assert heart.datagrams == [(b"cookie", PATH_A)]
+    assert heart.datagrams == [(b"cookie", PATH_A, 0x88)]
     assert dropped(heart) == {DropReason.BAD_MAC1: 1, DropReason.UNDER_LOAD: 1}
     heart.add_peer(1)
     heart.set_up(True)

@@ -210,7 +210,7 @@ def test_transport_messages_of_both_sides(vectors: Session) -> None:
     first, second = hearts
     if "keepalive from initiator" in values:
         first.send_keepalive(0, 1)
-        assert first.datagrams == [(values["keepalive from initiator"], paths[True])]
+        assert first.datagrams == [(values["keepalive from initiator"], paths[True], 0)]
         second.inbound(0, values["keepalive from initiator"], paths[False])
         assert not second.packets
     packets = (
@@ -224,7 +224,7 @@ def test_transport_messages_of_both_sides(vectors: Session) -> None:
     ):
         packet = packet[: int.from_bytes(packet[2:4], "big")]  # the captured ones are shown with their padding
         sender.outbound(0, packet)
-        assert [datagram for datagram, _ in sender.datagrams] == [values[name]]
+        assert [datagram for datagram, _, _ in sender.datagrams] == [values[name]]
         receiver.inbound(0, values[name], Path(("192.0.2.9", 9)))
         assert [bytes(received) for received in receiver.packets] == [packet]
 

@@ -23,6 +23,7 @@ from wgtun.constants import (
     COOKIE_REPLY_SIZE,
     DEFAULT_MTU,
     DEFAULT_TIMING,
+    HANDSHAKE_TRAFFIC_CLASS,
     INITIATION_SIZE,
     MAX_QUEUED_HANDSHAKES,
     MAX_STAGED_PACKETS,
@@ -53,6 +54,7 @@ from wgtun.dataplane import (
     SessionNeeded,
 )
 from wgtun.engine.python.allowed_ips import AllowedIPs
+from wgtun.engine.python.ecn import mark_inner, outer_class
 from wgtun.engine.python.icmp import UnreachableErrors
 from wgtun.engine.python.peer import EnginePeer
 from wgtun.engine.python.session import Session, padding_size
@@ -80,7 +82,7 @@ class Heart:
     def __init__(
         self, handshake_filter: HandshakeFilter, invalid_tag: type[Exception], timing: Timing = DEFAULT_TIMING
     ) -> None:
-        self.datagrams: list[tuple[bytes, Path]] = []
+        self.datagrams: list[tuple[bytes, Path, int]] = []  # and the traffic class to send them with
         self.packets: list[Buffer] = []
         self._filter = handshake_filter
         self._invalid_tag = invalid_tag
@@ -162,7 +164,7 @@ class Heart:
             _NONCE.pack(counter), packet + _ZEROS[:padding] if padding else packet, None
         )
         assert peer.path is not None  # _usable_session looked
-        self._emit(now, peer, datagram)
+        self._emit(now, peer, datagram, outer_class(packet) if size else 0)
         if size and not peer.unanswered_since:
             peer.unanswered_since = now
             if not peer.unanswered_reported:
@@ -175,19 +177,19 @@ class Heart:
             session.aging_reported_on_send = True
             self._events.append(SessionAging(peer.id))
 
-    def _emit(self, now: int, peer: EnginePeer, datagram: bytes) -> None:
+    def _emit(self, now: int, peer: EnginePeer, datagram: bytes, traffic_class: int) -> None:
         """Leave an authenticated datagram for the caller to send."""
         if peer.path is None:
             self._drops[DropReason.NO_ENDPOINT] += 1
             return
-        self.datagrams.append((datagram, peer.path))
+        self.datagrams.append((datagram, peer.path, traffic_class))
         peer.tx_bytes += len(datagram)
         peer.last_sent = now
         peer.unacknowledged_since = 0
 
     # --- from outside to the tunnel --------------------------------------------------------
 
-    def inbound(self, now: int, datagram: Buffer, path: Path) -> None:
+    def inbound(self, now: int, datagram: Buffer, path: Path, traffic_class: int = 0) -> None:
         """A datagram that arrived, with the path that leads back."""
         size = len(datagram)
         kind = int.from_bytes(datagram[:4], "little")
@@ -195,7 +197,7 @@ class Heart:
             if size < TRANSPORT_OVERHEAD:
                 self._drops[DropReason.BAD_LENGTH] += 1
             else:
-                self._open(now, datagram, path)
+                self._open(now, datagram, path, traffic_class)
         elif kind in _SIZES:
             if size != _SIZES[kind]:
                 self._drops[DropReason.BAD_LENGTH] += 1
@@ -216,9 +218,9 @@ class Heart:
             self._drops[verdict] += 1
         else:
             self._drops[DropReason.UNDER_LOAD] += 1
-            self.datagrams.append((verdict, path))
+            self.datagrams.append((verdict, path, HANDSHAKE_TRAFFIC_CLASS))
 
-    def _open(self, now: int, datagram: Buffer, path: Path) -> None:
+    def _open(self, now: int, datagram: Buffer, path: Path, traffic_class: int) -> None:
         _, index, counter = _HEADER.unpack_from(datagram)
         session = self._sessions.get(index)
         if session is None:
@@ -252,7 +254,7 @@ class Heart:
             session.aging_reported_on_receive = True
             self._events.append(SessionAging(peer.id))
         if packet:  # else a keepalive
-            self._deliver(now, peer, packet)
+            self._deliver(now, peer, packet, traffic_class)
 
     def _heard(self, now: int, peer: EnginePeer, path: Path, size: int) -> None:
         """Something authentic came from the peer."""
@@ -261,7 +263,7 @@ class Heart:
         peer.last_received = now
         peer.unanswered_since = 0
 
-    def _deliver(self, now: int, peer: EnginePeer, packet: bytes) -> None:
+    def _deliver(self, now: int, peer: EnginePeer, packet: bytes, traffic_class: int) -> None:
         peer.last_data_received = now
         if not peer.unacknowledged_since:
             peer.unacknowledged_since = now
@@ -286,6 +288,7 @@ class Heart:
         elif owner is not peer:
             self._drops[DropReason.DISALLOWED_SOURCE] += 1
         else:
+            packet = mark_inner(traffic_class, packet)
             self.packets.append(packet if length == size else memoryview(packet)[:length])
 
     # --- what the control plane says: peers and their addresses ----------------------------
@@ -354,7 +357,7 @@ class Heart:
     # --- things to send ----------------------------------------------------------------------
 
     def send_handshake(self, now: int, peer: int, message: bytes) -> None:
-        self._emit(now, self._peers[peer], message)
+        self._emit(now, self._peers[peer], message, HANDSHAKE_TRAFFIC_CLASS)
 
     def handshake_authenticated(self, now: int, peer: int, path: Path, size: int) -> None:
         self._heard(now, self._peers[peer], path, size)

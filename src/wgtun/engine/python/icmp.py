@@ -9,6 +9,7 @@ from __future__ import annotations
 from struct import Struct
 
 from wgtun.constants import MILLISECOND
+from wgtun.engine.python.checksum import checksum
 
 _INTERVAL = 10 * MILLISECOND  # between two errors on average, 100 a second
 _BURST = 20
@@ -60,10 +61,10 @@ def _error4(packet: bytes) -> bytes:
     """Host unreachable, in the name of the host that can't be reached."""
     quote = packet[:_QUOTE4]
     body = _ICMP.pack(3, 1, 0, 0) + quote
-    body = _ICMP.pack(3, 1, _checksum(body), 0) + quote
+    body = _ICMP.pack(3, 1, checksum(body), 0) + quote
     fields = (0x45, 0xC0, _HEADER4.size + len(body), 0, 0, 64, _ICMPV4, 0, packet[16:20], packet[12:16])
     header = _HEADER4.pack(*fields)
-    return header[:10] + _checksum(header).to_bytes(2, "big") + header[12:] + body
+    return header[:10] + checksum(header).to_bytes(2, "big") + header[12:] + body
 
 
 def _error6(packet: bytes) -> bytes:
@@ -72,11 +73,6 @@ def _error6(packet: bytes) -> bytes:
     length = _ICMP.size + len(quote)
     addresses = packet[24:40] + packet[8:24]
     pseudo = addresses + length.to_bytes(4, "big") + _ICMPV6.to_bytes(4, "big")
-    checksum = _checksum(pseudo + _ICMP.pack(1, 3, 0, 0) + quote)
+    check = checksum(pseudo + _ICMP.pack(1, 3, 0, 0) + quote)
     header = _HEADER6.pack(6 << 28, length, _ICMPV6, 64, addresses[:16], addresses[16:])
-    return header + _ICMP.pack(1, 3, checksum, 0) + quote
-
-
-def _checksum(data: bytes) -> int:
-    """The Internet checksum. The one's complement sum of 16-bit words is the number modulo 65535."""
-    return 0xFFFF - int.from_bytes(data + bytes(len(data) % 2), "big") % 0xFFFF
+    return header + _ICMP.pack(1, 3, check, 0) + quote

@@ -30,7 +30,7 @@ _BACK_OFF = 0.333  # seconds; a descriptor in error must not spin the loop
 # What reading says after the interface was deleted under the descriptor; EBADFD is Linux's.
 _REMOVED = {errno.EBADF, getattr(errno, "EBADFD", errno.EBADF)}
 
-_path = itemgetter(1)
+_way = itemgetter(1, 2)  # what may leave together
 
 
 class PythonEngine(Heart):
@@ -116,8 +116,8 @@ class PythonEngine(Heart):
                 batch = outer.receive(fileno)
                 if not batch:
                     break
-                for datagram, path in batch:
-                    self.inbound(now, datagram, path)
+                for datagram, path, traffic_class in batch:
+                    self.inbound(now, datagram, path, traffic_class)
         except OSError:
             # Whatever it is (ENOMEM, a reported ICMP error), the socket stays in use.
             self.count_drop(DropReason.RECEIVE_ERROR)
@@ -155,9 +155,9 @@ class PythonEngine(Heart):
             except OSError:
                 self.count_drop(DropReason.TUN_WRITE_FAILED)
 
-    def _send(self, datagrams: list[tuple[bytes, Path]]) -> None:
-        for path, run in groupby(datagrams, _path):
-            batch = [datagram for datagram, _ in run]
-            refused = len(batch) if self._outer is None else self._outer.send(batch, path)
+    def _send(self, datagrams: list[tuple[bytes, Path, int]]) -> None:
+        for (path, traffic_class), run in groupby(datagrams, _way):
+            batch = [datagram for datagram, _, _ in run]
+            refused = len(batch) if self._outer is None else self._outer.send(batch, path, traffic_class)
             if refused:
                 self.count_drop(DropReason.SEND_FAILED, refused)

@@ -1,6 +1,7 @@
 """The outer side on Linux: one UDP socket per family on the same port.
 
 Offloads: datagrams of one size leave as one train (UDP_SEGMENT), and arrive as one (UDP_GRO).
+Traffic classes come with each datagram (IP_TOS, IPV6_TCLASS), for congestion marks.
 Source addresses: the address that a peer sent to is remembered with its path and used for the
 answers (IP_PKTINFO, IPV6_PKTINFO). Sources: udp(7), ip(7), ipv6(7).
 """
@@ -24,7 +25,7 @@ from wgtun.path import Path, Source
 _BUFFER_SIZE = 7 << 20
 _PORT_TRIES = 100
 _DATAGRAM_SIZE = 65535
-_ANCILLARY_SIZE = 128  # PKTINFO and UDP_GRO with room to spare
+_ANCILLARY_SIZE = 160  # PKTINFO, UDP_GRO and the traffic class, with room to spare
 _MAX_SEGMENTS = 64
 _MAX_TRAIN = {socket.AF_INET: 65507, socket.AF_INET6: 65527}
 _MAX_REMEMBERED = 1024
@@ -36,10 +37,12 @@ _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _IP_PKTINFO = 8
+_IP_RECVTOS = 13
 
 _SEGMENT_SIZE = Struct("=H")
 _PKTINFO4 = Struct("=I4s4s")  # interface index, local address, destination address
 _PKTINFO6 = Struct("=16sI")  # local address, interface index
+_INT = Struct("=i")
 
 _FAMILY_MISSING = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 _NO_TRAINS = {errno.EIO, errno.EOPNOTSUPP}  # the device can't, for any destination
@@ -47,6 +50,7 @@ _NO_TRAIN_HERE = {errno.EMSGSIZE, errno.EINVAL}  # segments don't fit this path
 _SOURCE_GONE = {errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENODEV}
 
 Buffer = bytes | memoryview
+Ancillary = list[tuple[int, int, bytes]]
 _T = TypeVar("_T")
 
 
@@ -81,25 +85,27 @@ class UdpSockets:
 
     # --- receiving -------------------------------------------------------------------------------
 
-    def receive(self, fileno: int) -> list[tuple[Buffer, Path]]:
-        """The datagrams of one receive call; empty when none wait. Raises OSError."""
+    def receive(self, fileno: int) -> list[tuple[Buffer, Path, int]]:
+        """The datagrams of one receive call; see `dataplane.OuterSide`."""
         try:
             data, ancillary, _, address = self._by_fileno[fileno].recvmsg(_DATAGRAM_SIZE, _ANCILLARY_SIZE)
         except BlockingIOError:
             return []
-        size = 0
+        size = traffic_class = 0
         information = b""
         for level, kind, value in ancillary:
             if level == _SOL_UDP and kind == _UDP_GRO:
                 size = int.from_bytes(value[:4], sys.byteorder)
             elif (level, kind) in ((socket.IPPROTO_IP, _IP_PKTINFO), (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)):
                 information = value
+            elif (level, kind) in ((socket.IPPROTO_IP, socket.IP_TOS), (socket.IPPROTO_IPV6, socket.IPV6_TCLASS)):
+                traffic_class = value[0] if sys.byteorder == "little" else value[-1]  # one byte, or an int
         # A bulk flow repeats one path; the same object makes comparing it cheap.
         path = self._paths.get((address, information)) or self._remember_path(address, information)
         if not 0 < size < len(data):
-            return [(data, path)]
+            return [(data, path, traffic_class)]
         view = memoryview(data)
-        return [(view[start : start + size], path) for start in range(0, len(data), size)]
+        return [(view[start : start + size], path, traffic_class) for start in range(0, len(data), size)]
 
     def _remember_path(self, address: SocketAddress, information: bytes) -> Path:
         if len(self._paths) >= _MAX_REMEMBERED:
@@ -111,7 +117,7 @@ class UdpSockets:
 
     # --- sending ---------------------------------------------------------------------------------
 
-    def send(self, datagrams: Sequence[bytes], path: Path) -> int:
+    def send(self, datagrams: Sequence[bytes], path: Path, traffic_class: int) -> int:
         """See `dataplane.OuterSide`. A local address that is gone is given up by itself."""
         address, source = path
         family = socket.AF_INET6 if len(address) == 4 else socket.AF_INET
@@ -120,43 +126,54 @@ class UdpSockets:
             return len(datagrams)
         if source in self._dead_sources:
             source = None
+        marks = _traffic_class(family, traffic_class)
         refused = 0
         for train in _trains(datagrams, _MAX_TRAIN[family]):
             if len(train) > 1 and self._trains and address not in self._no_trains:
                 segment = (_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(len(train[0])))
+                pinned = [] if source is None else [source.ancillary]
                 try:
-                    out.sendmsg(train, [segment] if source is None else [source.ancillary, segment], 0, address)
+                    out.sendmsg(train, [*pinned, *marks, segment], 0, address)
                 except OSError as error:
-                    refused += self._send_singly(out, train, address, source)
+                    refused += self._send_singly(out, train, address, source, marks)
                     if source not in self._dead_sources:
                         self._learn_from(error, address)
             else:
-                refused += self._send_singly(out, train, address, source)
+                refused += self._send_singly(out, train, address, source, marks)
         return refused
 
     def _send_singly(
-        self, out: socket.socket, datagrams: Sequence[bytes], address: SocketAddress, source: Source | None
+        self,
+        out: socket.socket,
+        datagrams: Sequence[bytes],
+        address: SocketAddress,
+        source: Source | None,
+        marks: Ancillary,
     ) -> int:
         refused = 0
         for datagram in datagrams:
             try:
-                self._send_one(out, datagram, address, source)
+                self._send_one(out, datagram, address, source, marks)
             except OSError:
                 refused += 1
         return refused
 
-    def _send_one(self, out: socket.socket, datagram: bytes, address: SocketAddress, source: Source | None) -> None:
-        if source is None or source in self._dead_sources:
-            out.sendto(datagram, address)
-            return
-        try:
-            out.sendmsg([datagram], [source.ancillary], 0, address)
-        except OSError as error:
-            if error.errno not in _SOURCE_GONE:
-                raise
-            out.sendto(datagram, address)
-            _remember(self._dead_sources, source)
+    def _send_one(
+        self, out: socket.socket, datagram: bytes, address: SocketAddress, source: Source | None, marks: Ancillary
+    ) -> None:
+        if source is not None and source not in self._dead_sources:
+            try:
+                out.sendmsg([datagram], [source.ancillary, *marks], 0, address)
+            except OSError as error:
+                if error.errno not in _SOURCE_GONE:
+                    raise
+            else:
+                return
+            out.sendmsg([datagram], marks, 0, address)
+            _remember(self._dead_sources, source)  # it was the source: without it the datagram leaves
             self._paths.clear()  # so that a datagram to this address brings it back
+        else:
+            out.sendmsg([datagram], marks, 0, address)
 
     def _learn_from(self, error: OSError, address: SocketAddress) -> None:
         """A train was refused: remember whether to try one again."""
@@ -213,8 +230,10 @@ def _open_one(family: socket.AddressFamily, address: str, port: int, mark: int) 
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
         else:
             opened.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+            opened.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
         if mark:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
         for force, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
@@ -259,6 +278,15 @@ def _source(information: bytes) -> Source | None:
         link_local = local6[0] == 0xFE and local6[1] & 0xC0 == 0x80
         return Source((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(local6, index if link_local else 0)))
     return None
+
+
+def _traffic_class(family: socket.AddressFamily, value: int) -> Ancillary:
+    """The control message that sets the traffic class; none for the usual one."""
+    if not value:
+        return []
+    if family == socket.AF_INET6:
+        return [(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _INT.pack(value))]
+    return [(socket.IPPROTO_IP, socket.IP_TOS, _INT.pack(value))]
 
 
 def _trains(datagrams: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
