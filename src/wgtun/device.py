@@ -42,11 +42,13 @@ if TYPE_CHECKING:
     from wgtun.endpoint import SocketAddress
     from wgtun.noise.provider import CryptoProvider, PrivateHandle
     from wgtun.observe.key_log import KeyLog
+    from wgtun.path import Path
     from wgtun.protocol.peer import Peer
     from wgtun.uapi.model import PeerChange, SetRequest
 
 _HANDSHAKES_PER_TURN = 8  # made or answered; each costs a few Diffie-Hellmans, and packets get their turn in between
 _HANDSHAKE_EVENTS = (HandshakeReceived, SessionNeeded, SessionAging)
+_PEERS_PER_CHECK = 256  # source addresses checked in one go
 _RETRY_OPEN = 1.0  # seconds until the sockets are tried again after the interface went up in vain
 
 
@@ -164,6 +166,23 @@ class Device:
             self._logger.debug("UDP bind has been updated")
         if old is not None:
             old.close()
+
+    def routes_changed(self, is_current: Callable[[Path, int], bool]) -> None:
+        """Routes or addresses of the host changed: forget the source addresses that are not right any more.
+
+        `is_current` tells whether a path, with a fwmark, keeps its source. Handled in small portions.
+        """
+        self._check_sources(list(self._control.peers.values()), is_current)
+
+    def _check_sources(self, peers: list[Peer], is_current: Callable[[Path, int], bool]) -> None:
+        for peer in peers[:_PEERS_PER_CHECK]:
+            if self._control.peers.get(peer.public_key) is not peer:  # removed meanwhile
+                continue
+            path = self.engine.peer_status(peer.id).path
+            if path is not None and path.source is not None and not is_current(path, self._fwmark):
+                self.engine.forget_source(peer.id)
+        if len(peers) > _PEERS_PER_CHECK:
+            self._loop.call_soon(self._check_sources, peers[_PEERS_PER_CHECK:], is_current)
 
     # --- the configuration protocol (uapi.server.Handler) ----------------------------------------
 

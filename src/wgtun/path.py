@@ -11,9 +11,12 @@ class Source(NamedTuple):
     """The local address that a peer addressed, so that answers leave from it.
 
     `ancillary` is the control message, (level, type, data), that makes the system do so.
+    `interface` is the index of the interface that the peer's datagrams came in by.
     """
 
     ancillary: tuple[int, int, bytes]
+    local: bytes  # the address, 4 or 16 bytes
+    interface: int
 
 
 class Path(NamedTuple):

@@ -17,6 +17,7 @@ from wgtun.platform.linux import netlink
 @given(st.binary(max_size=300))
 def test_random_bytes(data: bytes) -> None:
     list(netlink.parse_links(data))
+    netlink.parse_route(data)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1), st.binary(max_size=100))
@@ -29,7 +30,7 @@ def test_hostile_lengths(length: int, attribute_length: int, tail: bytes) -> Non
 
 
 def test_the_kernel_answers_about_lo() -> None:
-    with netlink.open_link_socket() as link_socket:
+    with netlink.open_socket(netlink.LINK_GROUP) as link_socket:
         netlink.request_link(link_socket, "lo")
         link_socket.settimeout(2)
         (message,) = netlink.parse_links(link_socket.recv(65536))
@@ -37,3 +38,10 @@ def test_the_kernel_answers_about_lo() -> None:
     assert message.name == "lo"
     assert message.mtu
     assert message.link == 1
+
+
+def test_the_kernel_finds_the_way_to_loopback() -> None:
+    with netlink.open_socket(0) as route_socket:
+        for local in (b"\x7f\0\0\1", bytes(15) + b"\1"):
+            assert netlink.find_interface(route_socket, local, local, 0) == 1
+        assert netlink.find_interface(route_socket, b"\x7f\0\0\1", b"\xcb\0\x71\7", 0) is None

@@ -52,6 +52,7 @@ Environment:
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _TUN_FD, _UAPI_FD, _READY_FD = 3, 4, 5
 _READY = b"ready"
+_ROUTES_SETTLE = 0.05  # seconds; a changed default route is several messages
 
 
 class _StartError(Exception):
@@ -230,6 +231,7 @@ async def _serve(
     with ExitStack() as watches:
         watches.callback(device.close)
         _follow_link(watches, loop, tun, device, stop)
+        _follow_routes(watches, loop, device)
         _follow_socket(watches, loop, listener, stop)
         server = UapiServer(listener, device, logger)
         for number in _SIGNALS:
@@ -289,6 +291,30 @@ def _follow_link(
     loop.add_reader(link.fileno(), changed)
     cleanup.callback(lambda: loop.remove_reader(link.fileno()))
     changed()
+
+
+def _follow_routes(cleanup: ExitStack, loop: asyncio.AbstractEventLoop, device: Device) -> None:
+    """Tell the device when routes or addresses changed; changes that come together count as one."""
+    from wgtun import platform
+
+    routes = platform.monitor_routes()
+    cleanup.callback(routes.close)
+    settling = False
+
+    def changed() -> None:
+        nonlocal settling
+        routes.drain()
+        if not settling:
+            settling = True
+            loop.call_later(_ROUTES_SETTLE, settled)
+
+    def settled() -> None:
+        nonlocal settling
+        settling = False
+        device.routes_changed(routes.is_current)
+
+    loop.add_reader(routes.fileno(), changed)
+    cleanup.callback(loop.remove_reader, routes.fileno())
 
 
 def _follow_socket(

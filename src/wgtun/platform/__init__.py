@@ -12,8 +12,24 @@ from __future__ import annotations
 import sys
 
 if sys.platform == "linux":
-    from wgtun.platform.linux import adopt_tun, clock, monitor_link, open_sockets, open_tun, watch_directory
+    from wgtun.platform.linux import (
+        adopt_tun,
+        clock,
+        monitor_link,
+        monitor_routes,
+        open_sockets,
+        open_tun,
+        watch_directory,
+    )
 else:
-    from wgtun.platform.unsupported import adopt_tun, clock, monitor_link, open_sockets, open_tun, watch_directory
+    from wgtun.platform.unsupported import (
+        adopt_tun,
+        clock,
+        monitor_link,
+        monitor_routes,
+        open_sockets,
+        open_tun,
+        watch_directory,
+    )
 
-__all__ = ["adopt_tun", "clock", "monitor_link", "open_sockets", "open_tun", "watch_directory"]
+__all__ = ["adopt_tun", "clock", "monitor_link", "monitor_routes", "open_sockets", "open_tun", "watch_directory"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from wgtun.path import Path
 
 
 class Tun(Protocol):
@@ -32,6 +35,18 @@ class LinkMonitor(Protocol):
 
     def read(self) -> LinkState:
         """Take in what has happened; returns the present state."""
+
+    def close(self) -> None: ...
+
+
+class RouteMonitor(Protocol):
+    """Readable when routes or addresses of the host changed. It tells that, not what: look, after `drain`."""
+
+    def fileno(self) -> int: ...
+    def drain(self) -> None: ...
+
+    def is_current(self, path: Path, mark: int) -> bool:
+        """Whether datagrams to this path, with this fwmark, still leave by the interface that its source is for."""
 
     def close(self) -> None: ...
 

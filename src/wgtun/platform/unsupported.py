@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from wgtun.dataplane import OuterSide
 from wgtun.errors import PlatformError
-from wgtun.platform.interface import DirectoryWatch, LinkMonitor, Tun
+from wgtun.platform.interface import DirectoryWatch, LinkMonitor, RouteMonitor, Tun
 
 
 def _refuse() -> NoReturn:
@@ -27,6 +27,10 @@ def open_sockets(port: int, mark: int) -> OuterSide:
 
 
 def monitor_link(tun: Tun) -> LinkMonitor:
+    _refuse()
+
+
+def monitor_routes() -> RouteMonitor:
     _refuse()
 
 

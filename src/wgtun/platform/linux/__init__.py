@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wgtun.platform.linux.boot_clock import boottime
 from wgtun.platform.linux.directory_watch import DirectoryWatch
 from wgtun.platform.linux.link_monitor import LinkMonitor
+from wgtun.platform.linux.route_monitor import RouteMonitor
 from wgtun.platform.linux.tun import Tun
 from wgtun.platform.linux.udp import UdpSockets
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 open_tun = Tun.create
 adopt_tun = Tun.adopt
 open_sockets = UdpSockets.open
+monitor_routes = RouteMonitor
 watch_directory = DirectoryWatch
 clock = boottime
 

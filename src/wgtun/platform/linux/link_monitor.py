@@ -75,11 +75,11 @@ class LinkMonitor:
         try:
             namespace = self._tun.open_namespace()
         except PermissionError:  # without CAP_NET_ADMIN nobody can have moved it away from us
-            link_socket = netlink.open_link_socket()
+            link_socket = netlink.open_socket(netlink.LINK_GROUP)
         else:
             try:
                 with _in_namespace(namespace):
-                    link_socket = netlink.open_link_socket()
+                    link_socket = netlink.open_socket(netlink.LINK_GROUP)
             finally:
                 os.close(namespace)
         try:

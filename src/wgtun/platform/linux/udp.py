@@ -271,13 +271,18 @@ def _source(information: bytes) -> Source | None:
     means nothing without it.
     """
     if len(information) == _PKTINFO4.size:
-        local = _PKTINFO4.unpack(information)[1]
-        return Source((socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO4.pack(0, local, bytes(4))))
+        index, local, _ = _PKTINFO4.unpack(information)
+        return Source((socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO4.pack(0, local, bytes(4))), local, index)
     if len(information) == _PKTINFO6.size:
-        local6, index = _PKTINFO6.unpack(information)
-        link_local = local6[0] == 0xFE and local6[1] & 0xC0 == 0x80
-        return Source((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(local6, index if link_local else 0)))
+        local, index = _PKTINFO6.unpack(information)
+        pinned = _PKTINFO6.pack(local, index if is_link_local(local) else 0)
+        return Source((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, pinned), local, index)
     return None
+
+
+def is_link_local(address: bytes) -> bool:
+    """Whether this is fe80::/10."""
+    return len(address) == 16 and address[0] == 0xFE and address[1] & 0xC0 == 0x80
 
 
 def _traffic_class(family: socket.AddressFamily, value: int) -> Ancillary:
