@@ -1,9 +1,8 @@
 """`wireguard-py`: the daemon behind one WireGuard interface, a drop-in for `wireguard-go`.
 
-A background start has two processes. The first one, which the caller waits for, opens the TUN
-and the configuration socket, so that most errors have a terminal to go to. It then starts
-itself again in a session of its own with both as descriptors 3 and 4, as `wireguard-go` does,
-and waits until the second one says over a pipe that it is ready, or why not.
+A background start opens the TUN and the configuration socket while there is a terminal to
+complain to, then forks. The caller waits for the first process, and that one waits until the
+daemon says over a pipe that it is ready, or why not.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wgtun import __version__
-from wgtun.errors import WireGuardError
+from wgtun.errors import TunnelGone, WireGuardError
 
 if TYPE_CHECKING:
     import asyncio
@@ -50,7 +49,6 @@ Environment:
 """
 )
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-_TUN_FD, _UAPI_FD, _READY_FD = 3, 4, 5
 _READY = b"ready"
 _ROUTES_SETTLE = 0.05  # seconds; a changed default route is several messages
 
@@ -76,13 +74,14 @@ def main() -> int:
         sys.stderr.write(_USAGE)
         return 2
     foreground = foreground or os.environ.get("WG_PROCESS_FOREGROUND") == "1"
-    ready = os.environ.pop("WGTUN_READY_FD", None)
     try:
-        if ready is not None:
-            return _run_as_child(names[0], int(ready))
-        if foreground:
-            return _run(names[0], None, syslog=False)
-        return _start_in_background(names[0])
+        tun, listener = _open(names[0])
+        if not foreground:
+            return _start_in_background(tun, listener)
+        try:
+            return _run(tun, listener, None, syslog=False)
+        except TunnelGone:  # removed while we started: no other end than if it were removed later
+            return 0
     except (_StartError, WireGuardError) as error:
         sys.stderr.write(f"wireguard-py: {names[0]}: {error}\n")
         return 1
@@ -101,33 +100,14 @@ def _version_text() -> str:
 # --- background start ----------------------------------------------------------------------------
 
 
-def _start_in_background(name: str) -> int:
+def _start_in_background(tun: Tun, listener: ListeningSocket) -> int:
     if os.path.exists("/sys/module/wireguard"):
         sys.stderr.write("wireguard-py: this kernel has WireGuard; `ip link add NAME type wireguard` needs no daemon\n")
-    tun, listener = _open(name)
-    ready, ready_child = os.pipe()
-    null = os.open(os.devnull, os.O_RDWR)
-    level = os.environ.get("LOG_LEVEL")
-    streams = (null, 1, 2) if level and level != "silent" else (null, null, null)
-    inherited = (*streams, tun.fileno(), listener.fileno(), ready_child)
-    # Above the targets first, lest one is overwritten before it is copied.
-    import fcntl
-
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 16) for descriptor in inherited]
-    os.posix_spawn(
-        sys.executable,
-        [sys.executable, *sys.orig_argv[1:]],
-        os.environ
-        | {
-            "WG_TUN_FD": str(_TUN_FD),
-            "WG_UAPI_FD": str(_UAPI_FD),
-            "WG_PROCESS_FOREGROUND": "1",
-            "WGTUN_READY_FD": str(_READY_FD),
-        },
-        file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(high)],
-    )
-    for descriptor in (*high, ready_child, null):
-        os.close(descriptor)
+    ready, tell_ready = os.pipe()
+    if os.fork() == 0:
+        os.close(ready)
+        return _be_the_daemon(tun, listener, tell_ready)
+    os.close(tell_ready)
     # From here on a signal ends this process alone; the daemon is in nobody's way.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -140,17 +120,24 @@ def _start_in_background(name: str) -> int:
     raise _StartError(answer.decode(errors="replace") or "the daemon ended while it started")
 
 
-def _run_as_child(name: str, ready: int) -> int:
-    """The second process: report to the first one, and live on without it."""
-    os.set_inheritable(ready, False)
-    os.closerange(ready + 1, os.sysconf("SC_OPEN_MAX"))  # whatever the caller had open is not ours to keep
+def _be_the_daemon(tun: Tun, listener: ListeningSocket, tell_ready: int) -> int:
+    """The second process: leave the caller's session, directory, streams and descriptors alone."""
     os.setsid()
     os.chdir("/")
     level = os.environ.get("LOG_LEVEL")
+    keep_streams = bool(level) and level != "silent"
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0,) if keep_streams else (0, 1, 2):
+        os.dup2(null, stream)
+    start = 3
+    for kept in sorted((tun.fileno(), listener.fileno(), tell_ready)):
+        os.closerange(start, kept)
+        start = kept + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
     try:
-        return _run(name, ready, syslog=not level or level == "silent")
+        return _run(tun, listener, tell_ready, syslog=not keep_streams)
     except (_StartError, WireGuardError) as error:
-        _tell(ready, str(error).encode())
+        _tell(tell_ready, str(error).encode())
         return 1
 
 
@@ -190,13 +177,12 @@ def _descriptor(variable: str) -> int | None:
     return int(text)
 
 
-def _run(name: str, ready: int | None, *, syslog: bool) -> int:
+def _run(tun: Tun, listener: ListeningSocket, ready: int | None, *, syslog: bool) -> int:
     """Be the daemon, until a signal, or until the interface or the socket is gone."""
     import asyncio
 
     from wgtun.observe.logs import level_from_text, make_logger
 
-    tun, listener = _open(name)
     with ExitStack() as cleanup:
         cleanup.callback(tun.close)
         cleanup.callback(listener.remove_file)

@@ -30,7 +30,7 @@ class LinkMonitor:
     """See `platform.interface.LinkMonitor`."""
 
     def __init__(self, tun: Tun) -> None:
-        """Raises PlatformError."""
+        """Raises TunnelGone, PlatformError."""
         self._tun = tun
         self._index = 0
         self._state = LinkState(0, up=False)

@@ -102,8 +102,13 @@ class Tun:
             fcntl.ioctl(control, _SIOCSIFMTU, _IFREQ_INT.pack(self.name.encode(), mtu))
 
     def open_namespace(self) -> int:
-        """A descriptor of the network namespace that the interface is in. Raises OSError."""
-        return fcntl.ioctl(self._descriptor, _TUNGETDEVNETNS)
+        """A descriptor of the network namespace that the interface is in. Raises TunnelGone, OSError."""
+        try:
+            return fcntl.ioctl(self._descriptor, _TUNGETDEVNETNS)
+        except OSError as error:
+            if error.errno == errno.EBADFD:
+                raise TunnelGone("the TUN interface was removed") from error
+            raise
 
     def _interface(self) -> tuple[str, int]:
         answer = fcntl.ioctl(self._descriptor, _TUNGETIFF, bytes(_IFREQ_FLAGS.size))
