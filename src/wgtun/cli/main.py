@@ -25,7 +25,29 @@ _VERBS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; the exit status is 0, 1 for an error, 2 for wrong usage."""
-    arguments = sys.argv[1:] if argv is None else argv
+    if sys.stdout is None:
+        print("wgtun: standard output is closed", file=sys.stderr)
+        return 1
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # a closed pipe or a full disk shows here, not while Python exits
+    except WireGuardError as error:
+        print(f"wgtun: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _drop_output()
+        return 1
+    except OSError as error:
+        print(f"wgtun: {error}", file=sys.stderr)
+        _drop_output()
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="wgtun", description="WireGuard in userspace.")
     parser.add_argument("--version", action="version", version=f"wgtun {__version__}")
     subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -36,17 +58,12 @@ def main(argv: list[str] | None = None) -> int:
         else:
             subparsers.add_parser(verb, help=summary)
     args = parser.parse_args(arguments)
-    try:
-        return int(args.run(args))
-    except WireGuardError as error:
-        print(f"wgtun: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Nobody reads on; keep Python from trying to write the rest at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return int(args.run(args))
+
+
+def _drop_output() -> None:
+    """Keep Python from trying again to write the rest when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 from wgtun.errors import InvalidKey
 from wgtun.keys import PrivateKey
 
-_LONGEST = 4096  # characters of input that are looked at
+_LONGEST = 4096  # bytes of input: a key, and white space behind it
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,10 +17,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(_args: argparse.Namespace) -> int:
-    text = sys.stdin.read(_LONGEST)
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read(_LONGEST + 1)
     try:
+        if len(data) > _LONGEST:
+            raise InvalidKey("too much input")
         # Only what follows the key may be white space, as with `wg`.
-        key = PrivateKey.from_base64(text.rstrip(" \t\r\n"))
+        key = PrivateKey.from_base64(data.decode("ascii", "replace").rstrip(" \t\n\v\f\r"))
     except InvalidKey:
         print("wgtun: standard input does not hold a private key in base64", file=sys.stderr)
         return 1

@@ -90,21 +90,254 @@ class Document:
         """
         if config == self.config:
             return self
-        old = {peer.public_key: peer for peer in self.config.peers}
-        new = _by_public_key(config)
+        old, new = _by_public_key(self.config), _by_public_key(config)
         newline = "\r\n" if "\r\n" in self.text else "\n"
+        interface: list[_Section] = []
+        of_peer: dict[PublicKey, list[_Section]] = {}
+        for section in self._sections:
+            if section.public_key is not None:
+                of_peer.setdefault(section.public_key, []).append(section)
+            elif section.keys:
+                interface.append(section)
 
         texts = {section: section.text for section in self._sections}
-        own = [section for section in self._sections if section.keys is _INTERFACE]
-        if own:
-            texts |= _edited(own, self.config.interface, config.interface, newline)
+        if interface:
+            texts |= _edited(interface, self.config.interface, config.interface, newline)
         for public_key in old.keys() & new.keys():
-            sections = [section for section in self._sections if section.public_key == public_key]
-            if old[public_key] != new[public_key]:
-                texts |= _edited(sections, old[public_key], new[public_key], newline)
+            texts |= _edited(of_peer[public_key], old[public_key], new[public_key], newline)
 
-        pieces = _Pieces(newline)
         peers = [(section.public_key, texts[section]) for section in self._sections if section.public_key in new]
-        fresh = [peer for peer in config.peers if peer.public_key not in old]
-        order = list(dict.fromkeys([key for key, _ in peers] + [peer.public_key for peer in fresh]))
-        return pieces, peers, order
+        peers += [(key, _block("Peer", PEER_KEYS, peer, newline)) for key, peer in new.items() if key not in old]
+        moved = list(dict(peers)) != list(new)
+        if moved:
+            rank = {key: number for number, key in enumerate(new)}
+            peers.sort(key=lambda peer: rank[peer[0]])
+
+        result = self._sections[0].text
+        if not interface and config.interface != InterfaceConfig():
+            block = _block("Interface", INTERFACE_KEYS, config.interface, newline)
+            result = _joined(result, block + newline, newline, apart=True)
+        # Peers take the places of peers: an [Interface] between or below them stays where it is.
+        queue = iter([text for _, text in peers])
+        for section in self._sections[1:]:
+            if section.public_key is None:
+                result = _joined(result, texts[section], newline)
+            elif section.public_key in new:
+                result = _joined(result, next(queue), newline, apart=moved)
+        for text in queue:
+            result = _joined(result, text, newline, apart=True)
+        return parse(result)
+
+
+def load(path: str | PathLike[str]) -> Document:
+    """Read a file. Raises ConfigError, and OSError when it can't be read."""
+    content = Path(path).read_bytes()
+    try:
+        text = content.decode("utf-8-sig")  # editors of Windows begin files with a byte order mark
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError("this is not UTF-8; save the file in that encoding", file=str(path), line=line) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str = "<string>") -> Document:
+    """Read a text. `file` is what errors call it. Raises ConfigError, which names file, line and key."""
+    sections = _read_sections(text, file)
+    interface: dict[str, Any] = {}
+    peers: dict[PublicKey, dict[str, Any]] = {}
+    for section in sections:
+        if section.keys is not _PEER:
+            _collect(section, interface)
+            continue
+        values: dict[str, Any] = {"allowed_ips": []}
+        _collect(section, values)
+        section.public_key = values.get("public_key")
+        if section.public_key is None:
+            raise ConfigError("this [Peer] has no PublicKey; add one", file=file, line=section.number, key="PublicKey")
+        peers.setdefault(section.public_key, {}).update(values)
+    return Document(
+        sections,
+        Config(InterfaceConfig(**_frozen(interface)), tuple(PeerConfig(**_frozen(peer)) for peer in peers.values())),
+    )
+
+
+def dumps(config: Config, *, wg_only: bool = False) -> str:
+    """A text for a configuration. Raises ConfigError for what no file can say.
+
+    `wg_only` leaves out what wg(8) does not understand.
+    """
+    keys = tuple(key for key in INTERFACE_KEYS if key.wg or not wg_only)
+    peers = _by_public_key(config).values()
+    return "\n".join(
+        [_block("Interface", keys, config.interface), *(_block("Peer", PEER_KEYS, peer) for peer in peers)]
+    )
+
+
+def _read_sections(text: str, file: str) -> list[_Section]:
+    sections = [_Section({})]
+    for number, line in enumerate(io.StringIO(text, newline="\n"), 1):
+        content = line.partition("#")[0].strip(WHITE_SPACE)
+        if content.startswith("["):
+            keys = _SECTIONS.get(content.translate(_SQUEEZE).lower())
+            if keys is None:
+                problem = "unknown section; use [Interface] or [Peer]"
+                raise ConfigError(problem, file=file, line=number, key=_name(content))
+            above = _take_comments(sections[-1].lines)
+            sections.append(_Section(keys, number, [*above, _Line(line)], len(above)))
+        elif content:
+            sections[-1].lines.append(_read_line(line, sections[-1].keys, file, number))
+        else:
+            sections[-1].lines.append(_Line(line))
+    return sections
+
+
+def _take_comments(lines: list[_Line]) -> list[_Line]:
+    """Take those comments from the end of a section that belong to the next header: they touch it, and only it."""
+    start = len(lines)
+    while start and lines[start - 1].text.lstrip(WHITE_SPACE).startswith("#"):
+        start -= 1
+    if start and lines[start - 1].text.strip(WHITE_SPACE):
+        return []
+    taken = lines[start:]
+    del lines[start:]
+    return taken
+
+
+def _read_line(line: str, keys: dict[str, Key], file: str, number: int) -> _Line:
+    """Read one ``key = value``."""
+    name, equals, text = line.partition("#")[0].partition("=")
+    if not equals:
+        raise ConfigError("a line reads KEY = VALUE; a comment begins with #", file=file, line=number)
+    key = keys.get(name.translate(_SQUEEZE).lower())
+    if key is None:
+        problem = "stands above any section; put it below [Interface] or [Peer]"
+        if keys:
+            section = "[Peer]" if keys is _PEER else "[Interface]"
+            problem = f"unknown key in {section}; it has {', '.join(key.name for key in keys.values())}"
+        raise ConfigError(problem, file=file, line=number, key=_name(name))
+    try:
+        return _Line(line, key, key.values(text.translate(_SQUEEZE) if key.wg else text.strip(WHITE_SPACE)))
+    except ValueError as error:
+        raise ConfigError(str(error), file=file, line=number, key=key.name) from None
+
+
+def _name(text: str) -> str:
+    """A name as errors show it: only what may be one, for it could be a secret that was put in a wrong place."""
+    text = text.strip(WHITE_SPACE)
+    return text if re.fullmatch(r"\[?[A-Za-z _-]{1,20}\]?", text) else ""
+
+
+def _collect(section: _Section, values: dict[str, Any]) -> None:
+    """Add what the lines say; lists grow."""
+    for line in section.lines:
+        if line.key is None:
+            continue
+        if line.key.repeats:
+            values.setdefault(line.key.field, []).extend(line.values)
+        else:
+            values[line.key.field] = line.values[0]
+
+
+def _frozen(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _by_public_key(config: Config) -> dict[PublicKey, PeerConfig]:
+    peers = {peer.public_key: peer for peer in config.peers}
+    if len(peers) != len(config.peers):
+        raise ConfigError("two peers have the same one; make them one peer", key="PublicKey")
+    return peers
+
+
+def _block(name: str, keys: Iterable[Key], values: InterfaceConfig | PeerConfig, newline: str = "\n") -> str:
+    """A section written anew."""
+    lines = [f"{key.name} = {text}" for key in keys for text in _texts(key, _values(key, values))]
+    return "".join(line + newline for line in [f"[{name}]", *lines])
+
+
+def _values(key: Key, values: InterfaceConfig | PeerConfig) -> tuple[Any, ...]:
+    """What a configuration gives a key, as a list in any case."""
+    value = getattr(values, key.field)
+    if key.repeats:
+        return tuple(value)
+    return () if value is None else (value,)
+
+
+def _texts(key: Key, values: tuple[Any, ...]) -> list[str]:
+    try:
+        return key.texts(values)
+    except ValueError as error:
+        raise ConfigError(str(error), key=key.name) from None
+
+
+def _joined(text: str, more: str, newline: str, *, apart: bool = False) -> str:
+    """One text below the other; `apart` puts a blank line between."""
+    if text and more:
+        text += "" if text.endswith("\n") else newline
+        text += "" if not apart or text.endswith(newline * 2) else newline
+    return text + more
+
+
+def _edited(
+    sections: list[_Section], old: InterfaceConfig | PeerConfig, new: InterfaceConfig | PeerConfig, newline: str
+) -> dict[_Section, str]:
+    """The texts of the sections of the interface or of one peer, after the change from `old` to `new`."""
+    lines = [line for section in sections for line in section.lines]
+    # Only the last line of a file can have no end.
+    texts = [line.text if line.text.endswith("\n") else line.text + newline for line in lines]
+    last = sections[-1]
+    start = len(lines) - len(last.lines)
+    added: list[str] = []
+    for key in last.keys.values():
+        values = _values(key, new)
+        if values == _values(key, old):
+            continue
+        places = [place for place, line in enumerate(lines) if line.key is key]
+        if key.repeats and last.public_key:
+            places = [place for place in places if place >= start]  # the allowed IPs of the last section count
+        elif not key.repeats and values:
+            places = places[-1:]  # the last value counts
+        added += _replace(lines, texts, places, key, values, newline)
+    texts[start + last.last_key] += "".join(added)
+    result = {}
+    for section in sections:
+        result[section] = "".join(texts[: len(section.lines)])
+        del texts[: len(section.lines)]
+    return result
+
+
+def _replace(
+    lines: list[_Line], texts: list[str], places: list[int], key: Key, values: tuple[Any, ...], newline: str
+) -> list[str]:
+    """Make the lines at `places` say `values` by changing `texts`; returns the lines that have no place yet.
+
+    Lines at both ends that say what they should are left alone.
+    """
+    low, high = 0, len(places)
+    start, stop = 0, len(values)
+    while low < high and (own := lines[places[low]].values) and values[start : start + len(own)] == own:
+        start += len(own)
+        low += 1
+    while low < high and (own := lines[places[high - 1]].values) and values[max(start, stop - len(own)) : stop] == own:
+        stop -= len(own)
+        high -= 1
+    fresh = _texts(key, values[start:stop])
+    for place in places[low:high]:
+        texts[place] = _respelled(texts[place], fresh.pop(0)) if fresh else ""
+    rest = [f"{key.name} = {text}{newline}" for text in fresh]
+    if high:
+        texts[places[high - 1]] += "".join(rest)
+    elif places:
+        texts[places[0]] = "".join(rest) + texts[places[0]]
+    else:
+        return rest
+    return []
+
+
+def _respelled(line: str, text: str) -> str:
+    """A line with another value: the spelling of its name, its spacing and its comment stay."""
+    setting, hash_mark, comment = line.partition("#")
+    name, _, rest = setting.partition("=")
+    old = rest.strip(WHITE_SPACE)
+    before, _, after = rest.partition(old) if old else (" ", "", " " if hash_mark else rest.lstrip(" \t"))
+    return f"{name}={before}{text}{after}{hash_mark}{comment}"
