@@ -342,9 +342,9 @@ def test_errors_of_a_background_daemon_reach_the_system_log() -> None:
     """In a mount namespace of its own, whose /dev holds a /dev/log of ours."""
     program = f"""
 import os, socket, subprocess
-subprocess.run("mkdir -p /tmp/dev && mount -t tmpfs none /tmp && mkdir -p /tmp/dev/net && "
-    "for node in null net/tun urandom; do touch /tmp/dev/$node; mount --bind /dev/$node /tmp/dev/$node; done && "
-    "mount --rbind /tmp/dev /dev", shell=True, check=True)
+subprocess.run("mount -t tmpfs none /mnt && mkdir -p /mnt/net && "
+    "for node in null net/tun urandom; do touch /mnt/$node; mount --bind /dev/$node /mnt/$node; done && "
+    "mount --rbind /mnt /dev", shell=True, check=True)
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 log.bind("/dev/log")
 log.settimeout(5)
