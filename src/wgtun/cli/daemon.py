@@ -227,7 +227,8 @@ async def _serve(
             _tell(ready, _READY)
         logger.info("UAPI listener started")
         await stop.wait()
-        logger.info("Shutting down")
+        dropped = ", ".join(f"{count} {reason}" for reason, count in device.drops().items() if count)
+        logger.info("Shutting down; dropped so far: %s", dropped or "nothing")
         listener.remove_file()  # first, so that nobody is sent to a daemon that ends
         await server.close()
 
