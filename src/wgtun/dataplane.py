@@ -122,7 +122,6 @@ class Activity(NamedTuple):
 
     last_sent: int  # any authenticated packet, handshake messages included
     last_received: int
-    last_data_received: int
     unanswered_since: int  # oldest data sent after the last packet received
     unacknowledged_since: int  # oldest data received after the last packet sent
 

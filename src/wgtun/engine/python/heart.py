@@ -264,7 +264,6 @@ class Heart:
         peer.unanswered_since = 0
 
     def _deliver(self, now: int, peer: EnginePeer, packet: bytes, traffic_class: int) -> None:
-        peer.last_data_received = now
         if not peer.unacknowledged_since:
             peer.unacknowledged_since = now
             if not peer.unacknowledged_reported:
@@ -382,7 +381,6 @@ class Heart:
         return Activity(
             known.last_sent,
             known.last_received,
-            known.last_data_received,
             known.unanswered_since,
             known.unacknowledged_since,
         )

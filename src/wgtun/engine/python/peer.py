@@ -16,7 +16,6 @@ class EnginePeer:
 
     __slots__ = (
         "id",
-        "last_data_received",
         "last_received",
         "last_sent",
         "path",
@@ -41,7 +40,6 @@ class EnginePeer:
         self.rx_bytes = 0
         self.last_sent = 0
         self.last_received = 0
-        self.last_data_received = 0
         self.unanswered_since = 0
         self.unanswered_reported = False
         self.unacknowledged_since = 0
