@@ -135,10 +135,12 @@ class PeerStatus(NamedTuple):
 
 
 class Aead(Protocol):
-    """One direction of a session; made by a crypto provider."""
+    """One direction of a session: ChaCha20-Poly1305 with nonces of 12 bytes. Made by a crypto provider."""
 
     def encrypt(self, nonce: bytes, data: Any, associated_data: bytes | None) -> bytes: ...
-    def decrypt(self, nonce: bytes, data: Any, associated_data: bytes | None) -> bytes: ...
+
+    def decrypt(self, nonce: bytes, data: Any, associated_data: bytes | None) -> bytes:
+        """Raises the provider's `invalid_tag` for forged data."""
 
 
 class Keypair(NamedTuple):

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from wgtun.dataplane import Aead
 from wgtun.noise.messages import Initiation, Response
-from wgtun.noise.provider import Aead, CryptoProvider, PrivateHandle, Secret, SymmetricState
+from wgtun.noise.provider import CryptoProvider, PrivateHandle, Secret, SymmetricState
 
 
 class TransportKeys(NamedTuple):

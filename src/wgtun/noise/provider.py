@@ -6,7 +6,9 @@ this interface holds opaque objects only.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
+
+from wgtun.dataplane import Aead
 
 
 class Secret(Protocol):
@@ -22,15 +24,6 @@ class PrivateHandle(Protocol):
 
     def exchange(self, public: bytes) -> Secret:
         """X25519 with a public key of 32 bytes. Raises HandshakeError when the result is all zero."""
-
-
-class Aead(Protocol):
-    """One direction of a session: ChaCha20-Poly1305 with nonces of 12 bytes."""
-
-    def encrypt(self, nonce: bytes, data: Any, associated_data: bytes | None) -> bytes: ...
-
-    def decrypt(self, nonce: bytes, data: Any, associated_data: bytes | None) -> bytes:
-        """Raises the provider's `invalid_tag` for forged data."""
 
 
 class SymmetricState(Protocol):

@@ -12,8 +12,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from wgtun.dataplane import Aead
 from wgtun.errors import HandshakeError
-from wgtun.noise.provider import Aead, Secret
+from wgtun.noise.provider import Secret
 
 _CONSTRUCTION = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 _IDENTIFIER = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
