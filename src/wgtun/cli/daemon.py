@@ -88,10 +88,12 @@ def main() -> int:
 
 
 def _version_text() -> str:
+    from wgtun.engine import ENGINE
+
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     return (
         f"wireguard-py v{__version__}\n\n"
-        f"Userspace WireGuard daemon for {sys.platform}-{machine}, python engine.\n"
+        f"Userspace WireGuard daemon for {sys.platform}-{machine}, {ENGINE} engine.\n"
         "Information available at https://www.wireguard.com.\n"
         "Copyright (C) the wgtun authors. WireGuard is a registered trademark of Jason A. Donenfeld.\n"
     )
@@ -204,7 +206,6 @@ async def _serve(
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(partial(_log_internal_error, logger))
     stop = asyncio.Event()
-    logger.info("Starting wireguard-py version %s, python engine", __version__)
     device = Device(
         loop,
         tun,
@@ -214,6 +215,7 @@ async def _serve(
         on_removed=stop.set,
         key_log=_open_key_log(cleanup, logger),
     )
+    logger.info("Starting wireguard-py version %s, %s engine", __version__, device.engine.name)
     with ExitStack() as watches:
         watches.callback(device.close)
         _follow_link(watches, loop, tun, device, stop)

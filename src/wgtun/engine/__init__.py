@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from wgtun.dataplane import Clock, HandshakeFilter
     from wgtun.engine.python.pump import PythonEngine
 
+ENGINE = "python"
+
 
 def make_engine(
     loop: asyncio.AbstractEventLoop,
