@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, connect, end, needs_namespaces, run, wait_for
+from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, end, needs_namespaces, pair, run, wait_for
 
 pytestmark = [
     pytest.mark.netns,
@@ -25,25 +25,17 @@ OTHER = WIREGUARD_GO if shutil.which("wireguard-go") else OURS
 def test_tshark_decrypts_what_we_sent(tmp_path: Path, initiator: bool, psk: bool) -> None:
     key_log, capture = tmp_path / "keys", tmp_path / "outer.pcap"
     with Lab() as lab:
-        left, right = lab.joined_hosts()
-        ours = left.start(OURS, env={"WGTUN_KEY_LOG": str(key_log)})
-        other = right.start(OTHER)
-        ours.up()
-        other.up()
-        connect(ours, other, preshared_key=run("wg", "genpsk").strip() if psk else "")
-        device = next(word.split("@")[0] for word in left.ip("-o", "link").split() if word.startswith("va"))
-        dump = left.popen("tcpdump", "-U", "-i", device, "-w", str(capture), "udp port 51820", stderr=subprocess.PIPE)
-        assert dump.stderr is not None
-        while "listening on" not in dump.stderr.readline():
-            pass
+        psk_text = run("wg", "genpsk").strip() if psk else ""
+        ours, other = pair(lab, OURS, OTHER, preshared_key=psk_text, env={"WGTUN_KEY_LOG": str(key_log)})
+        dump = ours.host.tcpdump(ours.host.device, "-U", "-w", str(capture), "udp port 51820")
         first, second = (ours, other) if initiator else (other, ours)
         pattern = "c0ffee5eed"
-        first.host.run("ping", "-n", "-c", "3", "-i", "0.2", "-p", pattern, "-s", "200", second.address)
+        first.host.run("ping", "-n", "-c", "3", "-i", "0.2", "-p", pattern, "-s", "200", "-e", "4660", second.address)
         wait_for(lambda: capture.stat().st_size > 2200, what="tcpdump wrote the packets")
         end(dump)
 
     assert stat.S_IMODE(os.stat(key_log).st_mode) == 0o600
-    fields = ["wg.type", "icmp.type", "icmp.seq", "ip.src", "ip.dst", "data.data"]
+    fields = ["wg.type", "icmp.type", "icmp.ident", "icmp.seq", "ip.src", "ip.dst", "data.data"]
     out = run(
         "tshark", "-r", str(capture), "-o", f"wg.keylog_file:{key_log}", "-T", "fields", "-E", "occurrence=l",
         *(word for field in fields for word in ("-e", field)),
@@ -51,8 +43,8 @@ def test_tshark_decrypts_what_we_sent(tmp_path: Path, initiator: bool, psk: bool
     rows = [dict(zip(fields, line.split("\t"), strict=False)) for line in out.splitlines()]
     assert [row["wg.type"] for row in rows[:2]] == ["1", "2"]
     inner = [row for row in rows if row.get("icmp.type")]
-    assert [(row["icmp.type"], row["icmp.seq"]) for row in inner] == [
-        (kind, str(number)) for number in (1, 2, 3) for kind in ("8", "0")
+    assert [(row["icmp.type"], row["icmp.ident"], row["icmp.seq"]) for row in inner] == [
+        (kind, "4660", str(number)) for number in (1, 2, 3) for kind in ("8", "0")
     ]
     for row in inner:
         assert {row["ip.src"], row["ip.dst"]} == {first.address, second.address}

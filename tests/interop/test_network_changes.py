@@ -7,100 +7,10 @@ import subprocess
 
 import pytest
 
-from tests.support.namespaces import OURS, Lab, Tunnel, connect, needs_namespaces, run, wait_for
+from tests.support.namespaces import OURS, Host, Lab, Tunnel, connect, needs_namespaces, pair, run, wait_for
 
 pytestmark = [pytest.mark.netns, needs_namespaces]
-
-
-def pair(lab: Lab, *, ipv6: bool = False) -> tuple[Tunnel, Tunnel]:
-    left, right = lab.joined_hosts()
-    one, two = left.start(OURS), right.start(OURS)
-    one.up()
-    two.up()
-    connect(one, two, ipv6=ipv6)
-    return one, two
-
-
-def device_of(tunnel: Tunnel) -> str:
-    """The veth device of the tunnel's host."""
-    words = tunnel.host.ip("-o", "link").split()
-    return next(word.split("@")[0] for word in words if word[:2] in ("va", "vb"))
-
-
-# --- roaming -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ipv6", [False, True])
-def test_the_endpoint_follows_a_changed_port(ipv6: bool) -> None:
-    with Lab() as lab:
-        one, two = pair(lab, ipv6=ipv6)
-        one.ping(two)
-        session = one.show("latest-handshakes")
-        for port in ("40001", "40002"):
-            one.wg("set", one.interface, "listen-port", port)
-            one.ping(two)
-            assert two.show("endpoints").endswith(f":{port}")
-            two.ping(one)
-        assert one.show("latest-handshakes") == session, "roaming needs no handshake"
-
-
-@pytest.mark.parametrize("ipv6", [False, True])
-def test_the_endpoint_follows_a_changed_address(ipv6: bool) -> None:
-    with Lab() as lab:
-        one, two = pair(lab, ipv6=ipv6)
-        one.ping(two)
-        device = device_of(one)
-        old, new = (one.host.outer6, "2001:db8:2::77") if ipv6 else (one.host.outer, "192.0.2.77")
-        length = 64 if ipv6 else 24
-        one.host.ip("address", "del", f"{old}/{length}", "dev", device)
-        one.host.ip("address", "add", f"{new}/{length}", "dev", device, *(["nodad"] if ipv6 else []))
-
-        def moved() -> bool:
-            one.host.run("ping", "-c", "1", "-W", "1", two.address, check=False)
-            return new in two.show("endpoints")
-
-        wait_for(moved, 10)
-        two.ping(one)
-        one.ping(two)
-
-
-@pytest.mark.skipif(not shutil.which("nft") or not shutil.which("conntrack"), reason="needs nft and conntrack")
-def test_a_nat_that_rebinds_in_the_middle_is_followed() -> None:
-    """client == router with masquerading == server; the NAT forgets its mapping and draws another port."""
-    with Lab() as lab:
-        client, router, server = lab.host(), lab.host(), lab.host()
-        lab.join(client, router, 3)
-        lab.join(router, server, 2)
-        router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        client.ip("route", "add", "default", "via", f"192.0.3.{router.number}")
-
-        def masquerade(ports: str) -> None:
-            router.run(
-                "nft", "flush ruleset; add table ip nat; "
-                "add chain ip nat post { type nat hook postrouting priority 100; }; "
-                f"add rule ip nat post ip saddr 192.0.3.0/24 udp sport 51820 masquerade to :{ports}",
-            )  # fmt: skip
-
-        masquerade("20000-20999")
-        one, two = client.start(OURS), server.start(OURS)
-        one.up()
-        two.up()
-        one.add_peer(two, f"{server.outer}:51820", keepalive=1)
-        two.add_peer(one)
-        one.ping(two)
-        first = two.show("endpoints").split("\t")[1]
-        assert first.startswith(f"{router.outer}:20")
-        transfer = server.popen("iperf3", "-s", "-1", "-B", two.address, stdout=subprocess.DEVNULL)
-        wait_for(lambda: ":5201" in server.run("ss", "-ltn"))
-        sender = client.popen("iperf3", "-c", two.address, "-t", "4", "-b", "20M", stdout=subprocess.PIPE)
-        masquerade("30000-30999")
-        router.run("conntrack", "-D", "-p", "udp")
-        out, _ = sender.communicate(timeout=30)
-        assert "iperf Done" in out
-        transfer.wait(10)
-        assert two.show("endpoints").split("\t")[1].startswith(f"{router.outer}:30")
-        two.ping(one)
-
+needs_tcpdump = pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump")
 
 # --- the interface -----------------------------------------------------------------------------------
 
@@ -126,6 +36,26 @@ def test_a_tunnel_moved_to_another_namespace_keeps_its_sockets_at_home() -> None
         inside.ip("link", "del", one.interface)
         assert one.process.wait(10) == 0
         assert not one.socket.exists()
+
+
+@needs_tcpdump
+def test_the_mtu_is_followed_into_another_namespace_and_through_a_rename() -> None:
+    """And out again; on each way the interface may get another index."""
+    with Lab() as lab:
+        one, two = pair(lab)
+        inside = lab.host()
+        one.ping(two)
+        name = one.interface
+        for source, target, new_name, mtu in (
+            (one.host, inside, name + "i", 1301),
+            (inside, one.host, name + "o", 1333),
+        ):
+            source.ip("link", "set", name, "netns", target.namespace, "name", new_name)
+            name = new_name
+            # The move took the addresses, and the interface is down.
+            target.ip("address", "add", f"{one.address}/24", "dev", name)
+            target.ip("link", "set", name, "up", "mtu", str(mtu))
+            assert_padded_to(mtu, one, two, target)
 
 
 def test_a_renamed_tunnel_is_followed() -> None:
@@ -164,30 +94,31 @@ def test_down_closes_the_sockets_and_up_reopens_the_same_port() -> None:
             one.ping(two)
 
 
-@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump")
+@needs_tcpdump
 def test_padding_follows_the_mtu() -> None:
-    """A packet of MTU size gets no padding, so the size of the datagram tells the MTU that the daemon knows."""
     with Lab() as lab:
         one, two = pair(lab)
         one.ping(two)
-        device = device_of(one)
+        for host in (one.host, two.host):
+            host.ip("link", "set", host.device, "mtu", "9000")
         for mtu in (1420, 1401, 1283, 8901):
-            one.host.ip("link", "set", device, "mtu", "9000")
-            two.host.ip("link", "set", device_of(two), "mtu", "9000")
-            one.host.ip("link", "set", one.interface, "mtu", str(mtu))
-            two.host.ip("link", "set", two.interface, "mtu", str(mtu))
-            rule = f"udp port 51820 and src {one.host.outer} and greater 1000"
-            capture = one.host.popen(
-                "tcpdump", "-n", "-l", "--immediate-mode", "-c", "1", "-i", device, rule, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )  # fmt: skip
-            assert capture.stderr is not None
-            while "listening on" not in capture.stderr.readline():
-                pass
-            wait_for(lambda: one.ping(two, size=mtu - 28 - 1))  # noqa: B023
-            out, _ = capture.communicate(timeout=10)
-            # One byte less than the MTU is padded up to it, never past it.
-            assert f"length {min(mtu, mtu - 1 + -(mtu - 1) % 16) + 32}" in out, (mtu, out)
+            for tunnel in (one, two):
+                tunnel.host.ip("link", "set", tunnel.interface, "mtu", str(mtu))
+            assert_padded_to(mtu, one, two)
+
+
+def assert_padded_to(mtu: int, one: Tunnel, two: Tunnel, inside: Host | None = None) -> None:
+    """A packet of MTU size gets no padding, so the size of the datagram tells the MTU that the daemon knows.
+
+    `inside` is where the interface is, if that is not where the daemon is.
+    """
+    rule = f"udp port 51820 and src {one.host.outer} and greater 1000"
+    capture = one.host.tcpdump(one.host.device, "-l", "-c", "1", rule)
+    # One byte less than the MTU is padded up to it, never past it.
+    words = ("ping", "-n", "-c", "1", "-W", "8", "-M", "do", "-s", str(mtu - 28 - 1), two.address)
+    (inside or one.host).run(*words)
+    out, _ = capture.communicate(timeout=10)
+    assert f"length {min(mtu, mtu - 1 + -(mtu - 1) % 16) + 32}" in out, (mtu, out)
 
 
 def test_an_ipv4_only_host_and_an_ipv6_only_peer_do_not_disturb_each_other() -> None:
@@ -220,3 +151,59 @@ def test_deleting_the_interface_in_mid_transfer_ends_cleanly() -> None:
         assert not one.socket.exists()
         flood.wait(10)
         assert two.process.poll() is None
+
+
+# --- the server's addresses --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_a_host_with_two_addresses_answers_from_the_one_that_was_asked(ipv6: bool) -> None:
+    with Lab() as lab:
+        client, server, addresses = two_addresses(lab, ipv6=ipv6)
+        for asked in (*addresses, *reversed(addresses)):
+            ask(client, server, asked)
+            client.ping(server)
+            server.ping(client)
+            assert asked in client.show("endpoints"), "an answer from elsewhere would have moved it"
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_when_the_address_that_was_asked_is_gone_traffic_goes_on_from_another(ipv6: bool) -> None:
+    with Lab() as lab:
+        client, server, (kept, asked) = two_addresses(lab, ipv6=ipv6)
+        ask(client, server, asked)
+        client.ping(server)
+        session = client.show("latest-handshakes")
+        device, length = server.host.device, 64 if ipv6 else 24
+        server.host.ip("address", "del", f"{asked}/{length}", "dev", device)
+        server.ping(client)
+        assert kept in client.show("endpoints")
+        client.ping(server)
+        assert client.show("latest-handshakes") == session
+        # Asked at an address that is back, it answers from there again.
+        server.host.ip("address", "add", f"{asked}/{length}", "dev", device, *(["nodad"] if ipv6 else []))
+        ask(client, server, asked)
+        client.ping(server)
+        server.ping(client)
+        assert asked in client.show("endpoints")
+
+
+def two_addresses(lab: Lab, *, ipv6: bool) -> tuple[Tunnel, Tunnel, tuple[str, str]]:
+    """A client, and a server that has two addresses on its interface and does not know the client's."""
+    client_host, server_host = lab.joined_hosts()
+    first, second = (server_host.outer6, "2001:db8:2::254") if ipv6 else (server_host.outer, "192.0.2.254")
+    prefix = [f"{second}/64", "nodad"] if ipv6 else [f"{second}/24"]
+    server_host.ip("address", "add", *prefix, "dev", server_host.device)
+    client, server = client_host.start(OURS), server_host.start(OURS)
+    client.up()
+    server.up()
+    client.add_peer(server)
+    server.add_peer(client)
+    # IPv6 would take the address that was added last, IPv4 the first: one of the two is never the usual one.
+    return client, server, (first, second)
+
+
+def ask(client: Tunnel, server: Tunnel, address: str) -> None:
+    """Let the client reach the server at this address."""
+    endpoint = f"[{address}]:51820" if ":" in address else f"{address}:51820"
+    client.wg("set", client.interface, "peer", server.public_key, "endpoint", endpoint)

@@ -249,8 +249,7 @@ def receive_from_a_narrow_path() -> None:
 def test_trains_that_do_not_fit_the_path_are_sent_singly_without_loss() -> None:
     with Lab() as lab:
         left, right = lab.joined_hosts()
-        device = next(word.split("@")[0] for word in left.ip("-o", "link").split() if word.startswith("va"))
-        left.ip("route", "add", "192.0.2.2/32", "dev", device, "mtu", "1280")
+        left.ip("route", "add", "192.0.2.2/32", "dev", left.device, "mtu", "1280")
         program = "from tests.netns.test_linux_udp import receive_from_a_narrow_path as code; code()"
         receiver = right.popen(sys.executable, "-c", program, stdout=subprocess.PIPE)
         assert receiver.stdout is not None

@@ -112,6 +112,12 @@ class Host:
     def outer6(self) -> str:
         return f"2001:db8:2::{self.number}"
 
+    @property
+    def device(self) -> str:
+        """The host's first veth device."""
+        names = [line.split(": ")[1].partition("@")[0] for line in self.ip("-o", "link").splitlines()]
+        return next(name for name in names if name[:2] in ("va", "vb"))
+
     def words(self, *words: str) -> list[str]:
         return ["ip", "netns", "exec", self.namespace, *words]
 
@@ -127,6 +133,19 @@ class Host:
             self.words(*words), text=True, env=os.environ | (env or {}), **options
         )
         self.lab.cleanup.callback(end, process)
+        return process
+
+    def tcpdump(self, device: str, *words: str) -> subprocess.Popen[str]:
+        """Start tcpdump and wait until it listens; its text comes on stdout."""
+        process = self.popen(
+            "tcpdump", "-n", "--immediate-mode", "-i", device, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stderr is not None
+        said = ""
+        while "listening on" not in said:
+            line = process.stderr.readline()
+            assert line, f"tcpdump ended: {said}"
+            said += line
         return process
 
     def start(self, daemon: Sequence[str], interface: str | None = None, env: dict[str, str] | None = None) -> Tunnel:
@@ -210,3 +229,21 @@ def connect(left: Tunnel, right: Tunnel, *, ipv6: bool = False, preshared_key: s
         host = other.host
         endpoint = f"[{host.outer6}]:{other.port}" if ipv6 else f"{host.outer}:{other.port}"
         one.add_peer(other, endpoint, preshared_key)
+
+
+def pair(
+    lab: Lab,
+    first: Sequence[str] = OURS,
+    second: Sequence[str] = OURS,
+    *,
+    ipv6: bool = False,
+    preshared_key: str = "",
+    env: dict[str, str] | None = None,
+) -> tuple[Tunnel, Tunnel]:
+    """Two joined hosts with connected tunnels; `env` is for the first daemon."""
+    left, right = lab.joined_hosts()
+    one, two = left.start(first, env=env), right.start(second)
+    one.up()
+    two.up()
+    connect(one, two, ipv6=ipv6, preshared_key=preshared_key)
+    return one, two

@@ -1,6 +1,7 @@
-"""A TCP transfer of known content, as two small programs: ``receive ADDRESS`` and ``send ADDRESS PORT SIZE SEED``.
+"""A TCP transfer of known content through a tunnel, compared by hash.
 
-The receiver prints the port, then size and hash of what came.
+It is two small programs: ``receive ADDRESS`` and ``send ADDRESS PORT SIZE SEED``. The receiver
+prints the port, then size and hash of what came.
 """
 
 from __future__ import annotations
@@ -8,10 +9,37 @@ from __future__ import annotations
 import hashlib
 import random
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.support.namespaces import Tunnel
 
 _BLOCK = 1 << 20
+
+
+class Transfer:
+    """`size` bytes on their way from one tunnel's host to the other's."""
+
+    def __init__(self, sender: Tunnel, receiver: Tunnel, size: int, *, ipv6: bool = False, seed: int = 1) -> None:
+        address = receiver.address6 if ipv6 else receiver.address
+        program = [sys.executable, "-m", "tests.support.transfer"]
+        self._expected = digest(size, seed)
+        self._receiver = receiver.host.popen(*program, "receive", address, stdout=subprocess.PIPE)
+        assert self._receiver.stdout is not None
+        port = self._receiver.stdout.readline().strip()
+        self._sender = sender.host.popen(*program, "send", address, port, str(size), str(seed))
+
+    def running(self) -> bool:
+        return self._receiver.poll() is None
+
+    def finish(self, timeout: float = 100) -> None:
+        """Wait for the end and compare what came with what was sent."""
+        received, _ = self._receiver.communicate(timeout=timeout)
+        assert self._sender.wait(10) == 0
+        assert received.strip() == self._expected
 
 
 def content(size: int, seed: int) -> Iterator[bytes]:

@@ -21,8 +21,8 @@ def run(_args: argparse.Namespace) -> int:
     try:
         if len(data) > _LONGEST:
             raise InvalidKey("too much input")
-        # Only what follows the key may be white space, as with `wg`.
-        key = PrivateKey.from_base64(data.decode("ascii", "replace").rstrip(" \t\n\v\f\r"))
+        # White space and NUL bytes may follow, as with `wg`.
+        key = PrivateKey.from_base64(data.decode("ascii", "replace").rstrip(" \t\n\v\f\r\0"))
     except InvalidKey:
         print("wgtun: standard input does not hold a private key in base64", file=sys.stderr)
         return 1

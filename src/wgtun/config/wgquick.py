@@ -91,7 +91,7 @@ class Document:
         if config == self.config:
             return self
         old, new = _by_public_key(self.config), _by_public_key(config)
-        newline = "\r\n" if "\r\n" in self.text else "\n"
+        newline = "\r\n" if self.text.partition("\n")[0].endswith("\r") else "\n"
         interface: list[_Section] = []
         of_peer: dict[PublicKey, list[_Section]] = {}
         for section in self._sections:
@@ -113,20 +113,21 @@ class Document:
             rank = {key: number for number, key in enumerate(new)}
             peers.sort(key=lambda peer: rank[peer[0]])
 
-        result = self._sections[0].text
+        pieces: list[str] = []
+        _append(pieces, self._sections[0].text, newline)
         if not interface and config.interface != InterfaceConfig():
             block = _block("Interface", INTERFACE_KEYS, config.interface, newline)
-            result = _joined(result, block + newline, newline, apart=True)
+            _append(pieces, block + newline, newline, apart=True)
         # Peers take the places of peers: an [Interface] between or below them stays where it is.
         queue = iter([text for _, text in peers])
         for section in self._sections[1:]:
             if section.public_key is None:
-                result = _joined(result, texts[section], newline)
+                _append(pieces, texts[section], newline)
             elif section.public_key in new:
-                result = _joined(result, next(queue), newline, apart=moved)
+                _append(pieces, next(queue), newline, apart=moved)
         for text in queue:
-            result = _joined(result, text, newline, apart=True)
-        return parse(result)
+            _append(pieces, text, newline, apart=True)
+        return parse("".join(pieces))
 
 
 def load(path: str | PathLike[str]) -> Document:
@@ -270,12 +271,13 @@ def _texts(key: Key, values: tuple[Any, ...]) -> list[str]:
         raise ConfigError(str(error), key=key.name) from None
 
 
-def _joined(text: str, more: str, newline: str, *, apart: bool = False) -> str:
-    """One text below the other; `apart` puts a blank line between."""
-    if text and more:
-        text += "" if text.endswith("\n") else newline
-        text += "" if not apart or text.endswith(newline * 2) else newline
-    return text + more
+def _append(pieces: list[str], text: str, newline: str, *, apart: bool = False) -> None:
+    """Put a text below the pieces so far; `apart` leaves a blank line between."""
+    if pieces and text:
+        pieces[-1] += "" if pieces[-1].endswith("\n") else newline
+        pieces[-1] += "" if not apart or f"{newline}{pieces[-1]}".endswith(newline * 2) else newline
+    if text:
+        pieces.append(text)
 
 
 def _edited(
