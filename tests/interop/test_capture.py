@@ -66,7 +66,9 @@ def test_no_key_log_unless_asked_for_and_loud_when_on(tmp_path: Path) -> None:
 
     assert first_lines({}) == ""
     assert not key_log.exists()
+    key_log.touch(0o644)
     loud = first_lines({"WGTUN_KEY_LOG": str(key_log)})
+    assert stat.S_IMODE(key_log.stat().st_mode) == 0o600, "even if the file was there before"
     assert loud.startswith("ERROR: ")
     assert "DANGER" in loud
     assert str(key_log) in loud

@@ -6,6 +6,7 @@ The format is that of Wireshark's `wg.keylog_file`. Whoever reads this file read
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from base64 import b64encode
 
@@ -14,10 +15,17 @@ class KeyLog:
     """Appends to a file that only its owner may read."""
 
     def __init__(self, path: str) -> None:
+        """Raises OSError."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         if sys.platform != "win32":
             flags |= os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o600)
+        try:
+            if sys.platform != "win32" and stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)  # it may have been there before, readable by others
+        except OSError:
+            os.close(descriptor)
+            raise
         # Line buffered: the keys are there before the first packet that needs them.
         self._file = os.fdopen(descriptor, "w", buffering=1, encoding="ascii")
 

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         from wgtun.cli.demo.namespaces import run_in_namespaces
 
         return run_in_namespaces(args.seconds)
-    if reason:
+    if reason and not args.rootless:
         print(f"Not using network namespaces: {reason}.", file=sys.stderr)
     if sys.platform != "win32":
         from wgtun.cli.demo.one_process import run_in_one_process

@@ -44,8 +44,12 @@ class LinkMonitor:
         """Take in what has happened; returns the present state."""
         try:
             for message in netlink.receive_links(self._socket):
-                if message.link == self._index:
-                    self._take(message)
+                if message.link != self._index:
+                    continue
+                if message.kind == netlink.RTM_DELLINK:
+                    self._replace_socket()
+                    break  # what the old socket still has is of the old place
+                self._take(message)
         except OSError:  # messages were lost: look anew
             self._replace_socket()
         return self._state
@@ -54,14 +58,14 @@ class LinkMonitor:
         self._socket.close()
 
     def _take(self, message: netlink.LinkMessage) -> None:
-        if message.kind == netlink.RTM_DELLINK:
-            self._replace_socket()
-        else:
-            mtu = self._state.mtu if message.mtu is None else message.mtu
-            self._state = LinkState(mtu, bool(message.flags & netlink.IFF_UP))
+        mtu = self._state.mtu if message.mtu is None else message.mtu
+        self._state = LinkState(mtu, bool(message.flags & netlink.IFF_UP))
 
     def _replace_socket(self) -> None:
-        """The interface is somewhere else, or nowhere."""
+        """The interface is somewhere else, or nowhere.
+
+        The old socket is closed last, so that `fileno` is certain to be another.
+        """
         try:
             fresh = self._enter_namespace()
         except (TunnelGone, OSError):
