@@ -43,13 +43,11 @@ def test_renewing_sessions_loses_and_changes_nothing(tmp_path: Path, other: Sequ
         assert "duplicates" not in out
         for sender, receiver in ((one, two), (two, one)):
             before = handshakes(key_log)
-            transfer = Transfer(sender, receiver, 50_000_000)
-            transfer.finish()
-            one.ping(two)
-            assert handshakes(key_log) > before, "it was renewed while the transfer ran"
+            while handshakes(key_log) == before:  # until one was under way at a renewal
+                Transfer(sender, receiver, 50_000_000).finish()
         seconds = time.monotonic() - begin
         # Never more often than rekey_timeout allows.
-        assert 4 <= handshakes(key_log) <= 1 + seconds / 0.3
+        assert 5 <= handshakes(key_log) <= 1 + seconds / 0.3
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["initiator", "responder"])
