@@ -1,0 +1,1 @@
+//! Primitives: the AEAD, X25519, BLAKE2s, and the Noise symmetric state. Secrets live in protected memory.

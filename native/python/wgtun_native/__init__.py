@@ -1,0 +1,1 @@
+from wgtun_native._native import Provider as Provider
