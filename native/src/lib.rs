@@ -2,10 +2,14 @@
 
 use pyo3::prelude::*;
 
+mod convert;
+mod engine;
 mod provider;
 
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::provider::Provider;
+    use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::provider::{InvalidTag, PrivateKey, Provider, SharedSecret, SymmetricState, TransportKey};
 }

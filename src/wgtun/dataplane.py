@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from wgtun.allowed_ip import AllowedIP
 from wgtun.endpoint import SocketAddress
@@ -105,6 +105,12 @@ class TunnelRemoved(NamedTuple):
     reason: str
 
 
+class EngineFailed(NamedTuple):
+    """A bug stopped a part of the engine; the device must end."""
+
+    reason: str
+
+
 Event = (
     HandshakeReceived
     | SessionNeeded
@@ -114,6 +120,7 @@ Event = (
     | DataUnacknowledged
     | KeypairRetired
     | TunnelRemoved
+    | EngineFailed
 )
 
 
@@ -154,7 +161,10 @@ class Keypair(NamedTuple):
 
 
 class HandshakeFilter(Protocol):
-    """Decides about a handshake message before any state or expensive work is spent on it."""
+    """Decides about an initiation or a response before any state or expensive work is spent on it."""
+
+    def set_public_key(self, public_key: bytes | None) -> None:
+        """The key that messages must be addressed to; None refuses all."""
 
     def admit(self, now: int, message: bytes, address: SocketAddress, backlog: int) -> DropReason | bytes | None:
         """None: hand it on. Bytes: drop it and answer with these. Otherwise: drop it."""
@@ -167,10 +177,25 @@ class TunnelSide(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class TunDevice(TunnelSide, Protocol):
+    """A TUN of the operating system.
+
+    `virtio` is None where a read or write is a packet and nothing else. Otherwise a virtio header
+    stands before each, and these kinds of packets come and go merged: "tso" (TCP), "uso" (UDP).
+    """
+
+    virtio: frozenset[str] | None
+
+    def filenos(self) -> Sequence[int]:
+        """One descriptor per queue."""
+
+
 class OuterSide(Protocol):
     """A pair of UDP sockets, or whatever carries datagrams. Nothing here blocks."""
 
     port: int
+    offloads: frozenset[str]  # "gso": trains of datagrams leave in one call, "gro": and arrive in one
 
     def filenos(self) -> Sequence[int]: ...
 
@@ -191,6 +216,9 @@ class Engine(Protocol):
     """What the control plane asks of an engine. `peer` is a number that the control plane chose."""
 
     name: str
+
+    def set_public_key(self, public_key: bytes | None) -> None:
+        """The device's own key: handshake messages to any other are dropped. None drops all."""
 
     def add_peer(self, peer: int) -> None: ...
     def remove_peer(self, peer: int) -> None: ...
@@ -234,3 +262,20 @@ class Engine(Protocol):
     def set_mtu(self, mtu: int) -> None: ...
     def set_up(self, up: bool) -> None: ...
     def poll_event(self) -> Event | None: ...
+
+
+class AttachedEngine(Engine, Protocol):
+    """An engine with I/O, on an event loop."""
+
+    def attach_tunnel(self, tunnel: TunnelSide) -> None:
+        """Read from and write to this tunnel from now on; the caller keeps owning it."""
+
+    def detach_tunnel(self) -> None: ...
+    def attach_sockets(self, outer: OuterSide) -> None:
+        """Send and receive here from now on; replaces the sockets attached before."""
+
+    def detach_sockets(self) -> None: ...
+    def flush(self) -> None:
+        """Let all that was said take effect, and tell of waiting events. Call it when done with a batch."""
+
+    def close(self) -> None: ...

@@ -17,6 +17,7 @@ from wgtun.constants import DEFAULT_TIMING, MAX_MTU, MAX_PEERS, SECOND, Timing
 from wgtun.dataplane import (
     Clock,
     DropReason,
+    EngineFailed,
     HandshakeReceived,
     OuterSide,
     SessionAging,
@@ -28,7 +29,7 @@ from wgtun.endpoint import Endpoint
 from wgtun.engine import make_engine
 from wgtun.errors import UapiError
 from wgtun.keys import PresharedKey, PrivateKey, PublicKey
-from wgtun.noise.pyca import PycaProvider
+from wgtun.noise.providers import make_provider
 from wgtun.protocol.admission import Admission
 from wgtun.protocol.control_plane import ControlPlane
 from wgtun.protocol.moment import Moment
@@ -67,7 +68,8 @@ def _endpoint(peer: Peer, address: SocketAddress) -> Endpoint:
 class Device:
     """One device. Everything happens on `loop`; no method blocks.
 
-    `on_removed` is called when the tunnel side has vanished.
+    `clock` is the system's own (`platform.clock`). `on_removed` is called when the tunnel side has
+    vanished, `on_failed` when a bug in the engine leaves the device without a part of it.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Device:
         wall_clock: Clock = time.time_ns,
         timing: Timing = DEFAULT_TIMING,
         on_removed: Callable[[], None] = lambda: None,
+        on_failed: Callable[[], None] = lambda: None,
         key_log: KeyLog | None = None,
     ) -> None:
         self._loop = loop
@@ -89,6 +92,7 @@ class Device:
         self._wall_clock = wall_clock
         self._logger = logger
         self._on_removed = on_removed
+        self._on_failed = on_failed
         self._private_key: PrivateKey | None = None
         self._listen_port = 0
         self._fwmark = 0
@@ -99,12 +103,12 @@ class Device:
         self._retry: asyncio.TimerHandle | None = None
         self._turn_scheduled = False
         rng = random.SystemRandom()
-        provider = PycaProvider()
-        admission = Admission(timing, rng)
-        self.engine = make_engine(loop, clock, self._schedule_turn, admission, provider.invalid_tag, timing)
+        provider = make_provider()
+        self.engine = make_engine(
+            loop, clock, self._schedule_turn, Admission(timing, rng), provider.invalid_tag, timing
+        )
         self._control = ControlPlane(
             self.engine,
-            admission,
             provider,
             rng=rng,
             timing=timing,
@@ -163,7 +167,8 @@ class Device:
             self._cancel_retry()
             self.engine.attach_sockets(sockets)
             self._listen_port = sockets.port
-            self._logger.debug("UDP bind has been updated")
+            offloads = ", ".join(sorted(sockets.offloads)) or "no offloads"
+            self._logger.debug("UDP bind has been updated: port %d, %s", sockets.port, offloads)
         if old is not None:
             old.close()
 
@@ -313,6 +318,9 @@ class Device:
                 if isinstance(event, TunnelRemoved):
                     self._logger.info("Interface removed: %s", event.reason)
                     self._on_removed()
+                elif isinstance(event, EngineFailed):
+                    self._logger.error("The engine failed, this is a bug: %s", event.reason)
+                    self._on_failed()
                 else:
                     self._control.handle_event(at, event)
         finally:
@@ -362,7 +370,7 @@ class Device:
             self._control.remove_peer(peer)
         self._private_key = None
         self._control.set_private_key(self._moment(), None)
-        self.engine.detach_tunnel()
+        self.engine.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -8,15 +8,10 @@ from wgtun.endpoint import SocketAddress
 
 
 class Source(NamedTuple):
-    """The local address that a peer addressed, so that answers leave from it.
+    """The local address that a peer addressed, so that answers leave from it."""
 
-    `ancillary` is the control message, (level, type, data), that makes the system do so.
-    `interface` is the index of the interface that the peer's datagrams came in by.
-    """
-
-    ancillary: tuple[int, int, bytes]
     local: bytes  # the address, 4 or 16 bytes
-    interface: int
+    interface: int  # index of the interface that the peer's datagrams came in by
 
 
 class Path(NamedTuple):

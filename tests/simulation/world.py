@@ -162,7 +162,6 @@ class Device:
         self.heart = Heart(admission, provider.invalid_tag, self.world.timing)
         self.control = ControlPlane(
             self.heart,
-            admission,
             provider,
             rng=self.world.rng,
             timing=self.world.timing,

@@ -38,6 +38,9 @@ class OpenFilter:
     def __init__(self) -> None:
         self.verdict: DropReason | bytes | None = None
 
+    def set_public_key(self, public_key: bytes | None) -> None:
+        pass
+
     def admit(self, now: int, message: bytes, address: SocketAddress, backlog: int) -> DropReason | bytes | None:
         return self.verdict
 

@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "wgtun"
 # From the ground up. A room may import rooms of lower storeys only, and itself.
 STOREYS = (
     ("errors", "constants"),
-    ("endpoint", "allowed_ip", "keys"),
+    ("endpoint", "allowed_ip", "keys", "backend"),
     ("path",),
     ("dataplane",),
     ("noise", "config", "observe"),
@@ -117,6 +117,15 @@ def test_noise_and_protocol_do_no_io(room: str) -> None:
                 assert node.attr == "urandom", f"{path.relative_to(ROOT)}:{node.lineno}: os.{node.attr}"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in IO_BUILTINS, f"{path.relative_to(ROOT)}:{node.lineno}: {node.func.id}()"
+
+
+def test_the_native_half_is_used_in_two_places() -> None:
+    users = [
+        name_of(path)
+        for path in modules()
+        if any(target.split(".")[0] == "wgtun_native" for _, target in imports(ast.parse(path.read_text())))
+    ]
+    assert users == ["wgtun.engine.native", "wgtun.noise.providers"]
 
 
 def test_the_engine_knows_nothing_of_noise() -> None:

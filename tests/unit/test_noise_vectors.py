@@ -184,6 +184,9 @@ def test_mac1_of_both_messages(vectors: Session) -> None:
 
 
 class OpenFilter:
+    def set_public_key(self, public_key: bytes | None) -> None:
+        pass
+
     def admit(self, now: int, message: bytes, address: SocketAddress, backlog: int) -> DropReason | bytes | None:
         return None
 

@@ -44,7 +44,9 @@ Environment:
   WG_TUN_FD              use this open TUN descriptor
   WG_UAPI_FD             use this listening Unix socket
   WG_PROCESS_FOREGROUND  1: stay in the foreground
-  WGTUN_OFFLOAD          off: no UDP segmentation or receive offload
+  WGTUN_ENGINE           native or python (default: native where it is installed)
+  WGTUN_OFFLOAD          off, or some of no-tso,no-uso,no-gso,no-gro: do without these offloads
+  WGTUN_QUEUES           how many threads read from the TUN (default: one for every two cores)
   WGTUN_KEY_LOG          DEBUGGING ONLY: append session secrets to this file, for tshark
 """
 )
@@ -88,12 +90,12 @@ def main() -> int:
 
 
 def _version_text() -> str:
-    from wgtun.engine import ENGINE
+    from wgtun.backend import backend
 
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     return (
         f"wireguard-py v{__version__}\n\n"
-        f"Userspace WireGuard daemon for {sys.platform}-{machine}, {ENGINE} engine.\n"
+        f"Userspace WireGuard daemon for {sys.platform}-{machine}, {backend()} engine.\n"
         "Information available at https://www.wireguard.com.\n"
         "Copyright (C) the wgtun authors. WireGuard is a registered trademark of Jason A. Donenfeld.\n"
     )
@@ -157,11 +159,16 @@ def _tell(ready: int, answer: bytes) -> None:
 def _open(name: str) -> tuple[Tun, ListeningSocket]:
     """Open, or adopt from the environment, the TUN and the listening configuration socket."""
     from wgtun import platform
+    from wgtun.backend import backend
     from wgtun.uapi import unix_socket
 
     tun_fd = _descriptor("WG_TUN_FD")
     uapi_fd = _descriptor("WG_UAPI_FD")
-    tun = platform.open_tun(name) if tun_fd is None else platform.adopt_tun(tun_fd)
+    native = backend() == "native"
+    if tun_fd is None:
+        tun = platform.open_tun(name, offload=native, queues=_queues() if native else 1)
+    else:
+        tun = platform.adopt_tun(tun_fd, offload=native)
     try:
         listener = unix_socket.listen(tun.name) if uapi_fd is None else unix_socket.adopt(uapi_fd)
     except BaseException:
@@ -171,11 +178,21 @@ def _open(name: str) -> tuple[Tun, ListeningSocket]:
 
 
 def _descriptor(variable: str) -> int | None:
+    return _number(variable, "a descriptor number", range(2**31))
+
+
+def _queues() -> int:
+    """How many threads read from the TUN: one for every two cores, since the other direction needs its own."""
+    wanted = _number("WGTUN_QUEUES", "a number from 1 to 64", range(1, 65))
+    return wanted or max(1, min(8, (os.cpu_count() or 1) // 2))
+
+
+def _number(variable: str, kind: str, allowed: range) -> int | None:
     text = os.environ.get(variable)
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal()) or int(text) >= 2**31:
-        raise _StartError(f"{variable} is not a descriptor number: {text!r}")
+    if not (text.isascii() and text.isdecimal()) or int(text) not in allowed:
+        raise _StartError(f"{variable} is not {kind}: {text!r}")
     return int(text)
 
 
@@ -190,13 +207,13 @@ def _run(tun: Tun, listener: ListeningSocket, ready: int | None, *, syslog: bool
         cleanup.callback(listener.remove_file)
         logger = make_logger(tun.name, level_from_text(os.environ.get("LOG_LEVEL", "")), syslog=syslog)
         with asyncio.Runner() as runner:
-            runner.run(_serve(cleanup, tun, listener, logger, ready))
-    return 0
+            return runner.run(_serve(cleanup, tun, listener, logger, ready))
 
 
 async def _serve(
     cleanup: ExitStack, tun: Tun, listener: ListeningSocket, logger: logging.Logger, ready: int | None
-) -> None:
+) -> int:
+    """Returns the exit status."""
     import asyncio
 
     from wgtun import platform
@@ -206,6 +223,13 @@ async def _serve(
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(partial(_log_internal_error, logger))
     stop = asyncio.Event()
+    status = 0
+
+    def failed() -> None:
+        nonlocal status
+        status = 1
+        stop.set()
+
     device = Device(
         loop,
         tun,
@@ -213,6 +237,7 @@ async def _serve(
         clock=platform.clock,
         logger=logger,
         on_removed=stop.set,
+        on_failed=failed,
         key_log=_open_key_log(cleanup, logger),
     )
     logger.info("Starting wireguard-py version %s, %s engine", __version__, device.engine.name)
@@ -233,6 +258,7 @@ async def _serve(
         logger.info("Shutting down; dropped so far: %s", dropped or "nothing")
         listener.remove_file()  # first, so that nobody is sent to a daemon that ends
         await server.close()
+    return status
 
 
 def _log_internal_error(logger: logging.Logger, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

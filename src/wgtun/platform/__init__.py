@@ -1,6 +1,6 @@
 """What a device needs of the operating system, in one small interface; one package per system.
 
-open_tun(name), adopt_tun(descriptor)   the tunnel side
+open_tun(name), adopt_tun(descriptor)   the tunnel side; with offloads where the engine has a use for them
 open_sockets(port, mark)                the outer side
 monitor_link(tun)                       up, down, MTU, removal
 watch_directory(path)                   whether entries of a directory changed

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from wgtun.dataplane import TunDevice
+
 if TYPE_CHECKING:
     from wgtun.path import Path
 
 
-class Tun(Protocol):
-    """A TUN interface; its descriptor reads and writes one packet per call and never blocks."""
+class Tun(TunDevice, Protocol):
+    """A TUN interface; its descriptors read and write one packet per call and never block."""
 
     @property
     def name(self) -> str:
         """The interface's present name. Raises TunnelGone."""
-
-    def fileno(self) -> int: ...
-    def close(self) -> None: ...
 
 
 class LinkState(NamedTuple):

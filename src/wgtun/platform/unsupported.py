@@ -14,11 +14,11 @@ def _refuse() -> NoReturn:
     raise PlatformError(f"wgtun does not run on {sys.platform} yet")
 
 
-def open_tun(name: str) -> Tun:
+def open_tun(name: str, *, offload: bool = False, queues: int = 1) -> Tun:
     _refuse()
 
 
-def adopt_tun(descriptor: int) -> Tun:
+def adopt_tun(descriptor: int, *, offload: bool = False) -> Tun:
     _refuse()
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wgtun.constants import TYPE_COOKIE_REPLY, UNDER_LOAD_HANDSHAKES, Timing
+from wgtun.constants import UNDER_LOAD_HANDSHAKES, Timing
 from wgtun.dataplane import DropReason
 from wgtun.noise.macs import MacChecker, cookie_source
 from wgtun.protocol.rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Container
     from random import Random
 
     from wgtun.endpoint import SocketAddress
@@ -23,7 +22,6 @@ class Admission:
         self._timing = timing
         self._rng = rng
         self._checker: MacChecker | None = None
-        self._indices: Container[int] = ()
         self._limiter = RateLimiter()
         self._under_load_until = 0
 
@@ -31,14 +29,8 @@ class Admission:
         """The key that messages must be addressed to; None refuses all."""
         self._checker = None if public_key is None else MacChecker(public_key, self._rng.randbytes)
 
-    def set_indices(self, indices: Container[int]) -> None:
-        """The receiver indices in use: nobody else can be awaiting a cookie reply."""
-        self._indices = indices
-
     def admit(self, now: int, message: bytes, address: SocketAddress, backlog: int) -> DropReason | bytes | None:
         """See `dataplane.HandshakeFilter`. `backlog` is the count of messages not yet worked on."""
-        if message[0] == TYPE_COOKIE_REPLY:  # has no macs; authenticated by whoever awaits it
-            return None if int.from_bytes(message[4:8], "little") in self._indices else DropReason.UNKNOWN_INDEX
         checker = self._checker
         if checker is None or not checker.check_mac1(message):
             return DropReason.BAD_MAC1

@@ -19,6 +19,7 @@ from wgtun.dataplane import (
     DataUnacknowledged,
     DataUnanswered,
     DropReason,
+    EngineFailed,
     HandshakeReceived,
     KeypairRetired,
     SessionAging,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from wgtun.dataplane import Engine, Event
     from wgtun.noise.provider import CryptoProvider
-    from wgtun.protocol.admission import Admission
     from wgtun.protocol.context import EphemeralSource, PeerLog
     from wgtun.protocol.moment import Moment
 
@@ -53,7 +53,6 @@ class ControlPlane:
     def __init__(
         self,
         engine: Engine,
-        admission: Admission,
         provider: CryptoProvider,
         *,
         rng: Random,
@@ -63,10 +62,8 @@ class ControlPlane:
         new_ephemeral: EphemeralSource | None = None,
     ) -> None:
         self._engine = engine
-        self._admission = admission
         self._provider = provider
         self._context = Context(engine, provider, timing, rng, log, new_ephemeral)
-        admission.set_indices(self._context.indices)
         self._log_device = log_device
         self._peers: dict[bytes, Peer] = {}
         self._by_id: dict[int, Peer] = {}
@@ -90,7 +87,7 @@ class ControlPlane:
         """Take another identity. A peer that has the new public key is removed."""
         self._context.static = None if private_key is None else self._provider.load_private(private_key)
         public_key = self.public_key
-        self._admission.set_public_key(public_key)
+        self._engine.set_public_key(public_key)
         if public_key in self._peers:
             self.remove_peer(self._peers[public_key])
         for peer in self._peers.values():
@@ -138,7 +135,7 @@ class ControlPlane:
                 self._handle_message(at, event)
             case KeypairRetired():
                 self._context.indices.release(event.local_index)
-            case TunnelRemoved():
+            case TunnelRemoved() | EngineFailed():
                 pass  # the owner's business
             case _:
                 peer = self._by_id.get(event.peer)

@@ -28,6 +28,8 @@ def mark_inner(outer: int, packet: bytes) -> bytes:
         if packet[1] & _MASK in (0, _CE):
             return packet
         size = (packet[0] & 15) * 4
+        if not 20 <= size <= len(packet):
+            return packet
         header = bytearray(packet[:size])
         header[1] |= _CE
         header[10:12] = bytes(2)

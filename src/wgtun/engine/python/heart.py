@@ -91,6 +91,7 @@ class Heart:
         self._up = False
         self._peers: dict[int, EnginePeer] = {}
         self._sessions: dict[int, Session] = {}
+        self._awaited: set[int] = set()  # indices of handshakes that a cookie reply may answer
         self._allowed_ips: AllowedIPs[EnginePeer] = AllowedIPs()
         self._events: deque[Event] = deque()
         self._handshakes: deque[HandshakeReceived] = deque()
@@ -211,7 +212,11 @@ class Heart:
         if backlog >= MAX_QUEUED_HANDSHAKES:
             self._drops[DropReason.HANDSHAKE_BACKLOG] += 1
             return
-        verdict = self._filter.admit(now, message, path.address, backlog)
+        verdict: DropReason | bytes | None = None
+        if message[0] != TYPE_COOKIE_REPLY:
+            verdict = self._filter.admit(now, message, path.address, backlog)
+        elif int.from_bytes(message[4:8], "little") not in self._awaited:
+            verdict = DropReason.UNKNOWN_INDEX  # has no macs; authenticated by whoever awaits it
         if verdict is None:
             self._handshakes.append(HandshakeReceived(message, path))
         elif isinstance(verdict, DropReason):
@@ -292,13 +297,18 @@ class Heart:
 
     # --- what the control plane says: peers and their addresses ----------------------------
 
+    def set_public_key(self, public_key: bytes | None) -> None:
+        self._filter.set_public_key(public_key)
+
     def add_peer(self, peer: int) -> None:
         self._peers[peer] = EnginePeer(peer)
 
     def remove_peer(self, peer: int) -> None:
         self.erase_keypairs(peer)
         self.drop_staged(peer)
-        self._allowed_ips.clear(self._peers.pop(peer))
+        removed = self._peers.pop(peer)
+        self._allowed_ips.clear(removed)
+        self._await_cookie(removed, None)
 
     def set_path(self, peer: int, path: Path) -> None:
         self._peers[peer].path = path
@@ -356,7 +366,17 @@ class Heart:
     # --- things to send ----------------------------------------------------------------------
 
     def send_handshake(self, now: int, peer: int, message: bytes) -> None:
-        self._emit(now, self._peers[peer], message, HANDSHAKE_TRAFFIC_CLASS)
+        target = self._peers[peer]
+        self._await_cookie(target, int.from_bytes(message[4:8], "little"))
+        self._emit(now, target, message, HANDSHAKE_TRAFFIC_CLASS)
+
+    def _await_cookie(self, peer: EnginePeer, index: int | None) -> None:
+        """Only the last handshake message can be answered by a cookie reply."""
+        if peer.awaited_index is not None:
+            self._awaited.discard(peer.awaited_index)
+        peer.awaited_index = index
+        if index is not None:
+            self._awaited.add(index)
 
     def handshake_authenticated(self, now: int, peer: int, path: Path, size: int) -> None:
         self._heard(now, self._peers[peer], path, size)

@@ -15,6 +15,7 @@ class EnginePeer:
     """Path, sessions, staged packets, counters and the timestamps of `dataplane.Activity`."""
 
     __slots__ = (
+        "awaited_index",
         "id",
         "last_received",
         "last_sent",
@@ -44,3 +45,4 @@ class EnginePeer:
         self.unanswered_reported = False
         self.unacknowledged_since = 0
         self.unacknowledged_reported = False
+        self.awaited_index: int | None = None  # the sender index of our last handshake message

@@ -80,6 +80,10 @@ class PythonEngine(Heart):
                 self._loop.remove_reader(fileno)
             self._outer = None
 
+    def close(self) -> None:
+        self.detach_sockets()
+        self.detach_tunnel()
+
     # --- the two directions --------------------------------------------------------------------
 
     def _read_tunnel(self, tunnel: TunnelSide) -> None:

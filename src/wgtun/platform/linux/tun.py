@@ -1,7 +1,8 @@
 """TUN interfaces: made by name, or adopted as an open descriptor.
 
-Packets are read and written on the descriptor itself, one per call, without packet information.
-Source: Linux, Documentation/networking/tuntap.rst.
+Packets are read and written on the descriptors themselves, one per call, without packet information.
+With offloads a virtio header stands before each (`dataplane.TunDevice`). Source: Linux,
+Documentation/networking/tuntap.rst.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from struct import Struct
 
 from wgtun.constants import DEFAULT_MTU
 from wgtun.errors import PlatformError, TunnelGone
+from wgtun.platform.linux.offload import allowed
 
 _DEVICE = "/dev/net/tun"
 _NAME_SIZE = 16  # IFNAMSIZ, with the terminating zero
@@ -25,15 +27,23 @@ _NAME_SIZE = 16  # IFNAMSIZ, with the terminating zero
 # linux/if_tun.h
 _TUNSETIFF = 0x400454CA
 _TUNGETIFF = 0x800454D2
+_TUNSETOFFLOAD = 0x400454D0
+_TUNGETVNETHDRSZ = 0x800454D7
 _TUNGETDEVNETNS = 0x54E3
 _IFF_TUN = 0x0001
+_IFF_MULTI_QUEUE = 0x0100
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
+_VIRTIO_HEADER_SIZE = 10
+_TUN_F_CSUM = 0x01
+_TUN_F_TSO = 0x02 | 0x04  # for IPv4 and IPv6
+_TUN_F_USO = 0x20 | 0x40
 # linux/sockios.h
 _SIOCSIFMTU = 0x8922
 
 _IFREQ_FLAGS = Struct("16sH22x")  # struct ifreq with ifr_flags
 _IFREQ_INT = Struct("16si20x")  # struct ifreq with ifr_mtu
+_INT = Struct("i")
 
 _EXPLANATIONS = {
     errno.EPERM: "not permitted; run as root or with CAP_NET_ADMIN",
@@ -43,46 +53,62 @@ _EXPLANATIONS = {
 
 
 class Tun:
-    """One TUN interface, in non-blocking mode."""
+    """One TUN interface, in non-blocking mode; see `dataplane.TunDevice`."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptors: list[int], virtio: frozenset[str] | None = None) -> None:
+        self._descriptors = descriptors
+        self.virtio = virtio
 
     @classmethod
-    def create(cls, name: str) -> Tun:
-        """Make an interface of this name, or of a template such as ``wg%d``. Raises PlatformError."""
+    def create(cls, name: str, *, offload: bool = False, queues: int = 1) -> Tun:
+        """Make an interface of this name, or of a template such as ``wg%d``. Raises PlatformError.
+
+        With `offload` a virtio header stands before each packet, unless WGTUN_OFFLOAD is off.
+        """
         encoded = name.encode()
         if len(encoded) >= _NAME_SIZE:
             raise PlatformError(f"interface name {name!r} is too long: at most {_NAME_SIZE - 1} bytes")
+        virtio = offload and bool(allowed() & {"tso", "uso"})
+        flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if virtio else 0) | (_IFF_MULTI_QUEUE if queues > 1 else 0)
+        tun = cls([])
         try:
-            descriptor = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise PlatformError(f"can't open {_DEVICE}: {error.strerror}") from error
-        tun = cls(descriptor)
-        try:
-            fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ_FLAGS.pack(encoded, _IFF_TUN | _IFF_NO_PI))
+            for _ in range(queues):
+                tun._descriptors.append(_open_device())
+                # The other queues join the interface that the first one made.
+                encoded = fcntl.ioctl(tun.filenos()[-1], _TUNSETIFF, _IFREQ_FLAGS.pack(encoded, flags))[:_NAME_SIZE]
+            if virtio:
+                tun.virtio = _switch_on_offloads(tun.fileno())
             tun.set_mtu(DEFAULT_MTU)
         except OSError as error:
             tun.close()
+            if isinstance(error, PlatformError):
+                raise
             reason = _EXPLANATIONS.get(error.errno or 0, error.strerror)
             raise PlatformError(f"can't create the TUN interface {name}: {reason}") from error
         return tun
 
     @classmethod
-    def adopt(cls, descriptor: int) -> Tun:
-        """Use a TUN that somebody else opened; its MTU is left alone. Raises PlatformError."""
-        tun = cls(descriptor)
+    def adopt(cls, descriptor: int, *, offload: bool = False) -> Tun:
+        """Use a TUN that somebody else opened; its MTU is left alone. Raises PlatformError.
+
+        A virtio header before each packet is accepted with `offload` only.
+        """
+        tun = cls([descriptor])
         try:
             flags = tun._interface()[1]
             os.set_blocking(descriptor, False)
             os.set_inheritable(descriptor, False)
+            header = _INT.unpack(fcntl.ioctl(descriptor, _TUNGETVNETHDRSZ, bytes(_INT.size)))[0]
         except OSError as error:
             raise PlatformError(f"descriptor {descriptor} is not a TUN interface: {error.strerror}") from error
-        if flags & _IFF_VNET_HDR or not flags & _IFF_NO_PI or not flags & _IFF_TUN:
-            raise PlatformError(
-                f"descriptor {descriptor}: the Python engine needs a TUN with IFF_TUN and IFF_NO_PI and without "
-                "IFF_VNET_HDR"
-            )
+        if not flags & _IFF_NO_PI or not flags & _IFF_TUN:
+            raise PlatformError(f"descriptor {descriptor}: the TUN needs IFF_TUN and IFF_NO_PI")
+        if flags & _IFF_VNET_HDR:
+            if not offload:
+                raise PlatformError(f"descriptor {descriptor}: the Python engine needs a TUN without IFF_VNET_HDR")
+            if header != _VIRTIO_HEADER_SIZE:
+                raise PlatformError(f"descriptor {descriptor}: the virtio header must have 10 bytes, not {header}")
+            tun.virtio = _switch_on_offloads(descriptor)
         return tun
 
     @property
@@ -94,7 +120,10 @@ class Tun:
             raise TunnelGone("the TUN interface was removed") from error
 
     def fileno(self) -> int:
-        return self._descriptor
+        return self._descriptors[0] if self._descriptors else -1
+
+    def filenos(self) -> list[int]:
+        return self._descriptors
 
     def set_mtu(self, mtu: int) -> None:
         """Set the interface's MTU, within its namespace. Raises OSError."""
@@ -104,19 +133,40 @@ class Tun:
     def open_namespace(self) -> int:
         """A descriptor of the network namespace that the interface is in. Raises TunnelGone, OSError."""
         try:
-            return fcntl.ioctl(self._descriptor, _TUNGETDEVNETNS)
+            return fcntl.ioctl(self.fileno(), _TUNGETDEVNETNS)
         except OSError as error:
             if error.errno == errno.EBADFD:
                 raise TunnelGone("the TUN interface was removed") from error
             raise
 
     def _interface(self) -> tuple[str, int]:
-        answer = fcntl.ioctl(self._descriptor, _TUNGETIFF, bytes(_IFREQ_FLAGS.size))
+        answer = fcntl.ioctl(self.fileno(), _TUNGETIFF, bytes(_IFREQ_FLAGS.size))
         name, flags = _IFREQ_FLAGS.unpack(answer)
         return name.rstrip(b"\0").decode(), flags
 
     def close(self) -> None:
-        """Give up the descriptor; an interface that nobody else holds disappears."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Give up the descriptors; an interface that nobody else holds disappears."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+def _open_device() -> int:
+    try:
+        return os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise PlatformError(f"can't open {_DEVICE}: {error.strerror}") from error
+
+
+def _switch_on_offloads(descriptor: int) -> frozenset[str]:
+    """Take and give merged packets, as far as kernel and WGTUN_OFFLOAD allow; returns what is on."""
+    wanted = (allowed() & {"tso", "uso"}, allowed() & {"tso"}, frozenset[str]())  # uso is from Linux 6.2
+    for offloads in wanted:
+        flags = _TUN_F_TSO * ("tso" in offloads) | _TUN_F_USO * ("uso" in offloads)
+        try:
+            fcntl.ioctl(descriptor, _TUNSETOFFLOAD, flags | _TUN_F_CSUM * bool(flags))
+        except OSError as error:
+            if error.errno != errno.EINVAL or not offloads:
+                raise
+        else:
+            return offloads
+    raise AssertionError  # the last one returns or raises

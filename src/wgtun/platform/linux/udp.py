@@ -13,7 +13,6 @@ import sys
 assert sys.platform == "linux"
 
 import errno
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from struct import Struct
@@ -21,6 +20,7 @@ from typing import TypeVar
 
 from wgtun.endpoint import SocketAddress
 from wgtun.path import Path, Source
+from wgtun.platform.linux.offload import allowed
 
 _BUFFER_SIZE = 7 << 20
 _PORT_TRIES = 100
@@ -62,7 +62,8 @@ class UdpSockets:
         self._by_family = {each.family: each for each in sockets}
         self._by_fileno = {each.fileno(): each for each in sockets}
         self._paths: dict[tuple[SocketAddress, bytes], Path] = {}
-        self._trains = _offload_allowed()
+        self.offloads = _offloads(sockets)
+        self._trains = "gso" in self.offloads
         self._no_trains: set[SocketAddress] = set()
         self._dead_sources: set[Source] = set()
 
@@ -131,7 +132,7 @@ class UdpSockets:
         for train in _trains(datagrams, _MAX_TRAIN[family]):
             if len(train) > 1 and self._trains and address not in self._no_trains:
                 segment = (_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(len(train[0])))
-                pinned = [] if source is None else [source.ancillary]
+                pinned = [] if source is None else [_pin(source)]
                 try:
                     out.sendmsg(train, [*pinned, *marks, segment], 0, address)
                 except OSError as error:
@@ -163,7 +164,7 @@ class UdpSockets:
     ) -> None:
         if source is not None and source not in self._dead_sources:
             try:
-                out.sendmsg([datagram], [source.ancillary, *marks], 0, address)
+                out.sendmsg([datagram], [_pin(source), *marks], 0, address)
             except OSError as error:
                 if error.errno not in _SOURCE_GONE:
                     raise
@@ -241,7 +242,7 @@ def _open_one(family: socket.AddressFamily, address: str, port: int, mark: int) 
                 opened.setsockopt(socket.SOL_SOCKET, force, _BUFFER_SIZE)
             except OSError:  # not permitted: as much as the system allows
                 opened.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_SIZE)
-        if _offload_allowed():
+        if "gro" in allowed():
             try:
                 opened.setsockopt(_SOL_UDP, _UDP_GRO, 1)
             except OSError:  # Linux before 5.0
@@ -253,6 +254,17 @@ def _open_one(family: socket.AddressFamily, address: str, port: int, mark: int) 
     return opened
 
 
+def _offloads(sockets: list[socket.socket]) -> frozenset[str]:
+    """What the system has, and what was switched on."""
+    try:
+        for each in sockets:
+            each.getsockopt(_SOL_UDP, _UDP_SEGMENT)
+        gro = all(each.getsockopt(_SOL_UDP, _UDP_GRO) for each in sockets)
+    except OSError:  # Linux before 4.18, before 5.0
+        return frozenset()
+    return allowed() & ({"gso", "gro"} if gro else {"gso"})
+
+
 def _remember(known: set[_T], value: _T) -> None:
     """Add to a set that may forget but not grow without bound."""
     if len(known) >= _MAX_REMEMBERED:
@@ -260,24 +272,26 @@ def _remember(known: set[_T], value: _T) -> None:
     known.add(value)
 
 
-def _offload_allowed() -> bool:
-    return "off" not in os.environ.get("WGTUN_OFFLOAD", "").split(",")
-
-
 def _source(information: bytes) -> Source | None:
-    """The control message that makes answers leave from the address a datagram came to.
+    """The local address that a datagram came to."""
+    if len(information) == _PKTINFO4.size:
+        index, local, _ = _PKTINFO4.unpack(information)
+        return Source(local, index)
+    if len(information) == _PKTINFO6.size:
+        return Source(*_PKTINFO6.unpack(information))
+    return None
+
+
+def _pin(source: Source) -> tuple[int, int, bytes]:
+    """The control message that makes a datagram leave from this address.
 
     The interface is left open, or a changed route could never take effect; a link-local address
     means nothing without it.
     """
-    if len(information) == _PKTINFO4.size:
-        index, local, _ = _PKTINFO4.unpack(information)
-        return Source((socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO4.pack(0, local, bytes(4))), local, index)
-    if len(information) == _PKTINFO6.size:
-        local, index = _PKTINFO6.unpack(information)
-        pinned = _PKTINFO6.pack(local, index if is_link_local(local) else 0)
-        return Source((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, pinned), local, index)
-    return None
+    local, index = source
+    if len(local) == 4:
+        return socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO4.pack(0, local, bytes(4))
+    return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(local, index if is_link_local(local) else 0)
 
 
 def is_link_local(address: bytes) -> bool:

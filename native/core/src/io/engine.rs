@@ -1,0 +1,129 @@
+//! The heart with a tunnel side and an outer side attached.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use crate::constants::Timing;
+use crate::events::Wake;
+use crate::heart::Heart;
+use crate::io::inbound::Inbound;
+use crate::io::outbound;
+use crate::io::sockets::Sockets;
+use crate::io::train::Train;
+use crate::io::tunnel::Tunnel;
+use crate::io::worker::Worker;
+use crate::sync::lock;
+
+pub struct Engine {
+    pub heart: Arc<Heart>,
+    tunnel: Arc<ArcSwapOption<Tunnel>>,
+    sockets: Arc<ArcSwapOption<Sockets>>,
+    tunnel_workers: Mutex<Vec<Worker>>,
+    socket_workers: Mutex<Vec<Worker>>,
+    /// What the control plane sends; it never waits for room.
+    control: Mutex<Train>,
+}
+
+impl Engine {
+    pub fn new(timing: Timing, wake: Wake) -> Self {
+        let heart = Arc::new(Heart::new(timing, wake));
+        let sockets = Arc::new(ArcSwapOption::default());
+        let control = Mutex::new(Train::new(heart.clone(), sockets.clone(), false));
+        Engine {
+            heart,
+            tunnel: Arc::default(),
+            sockets,
+            tunnel_workers: Mutex::default(),
+            socket_workers: Mutex::default(),
+            control,
+        }
+    }
+
+    /// Where what the control plane sends goes; `flush` sends it.
+    pub fn control(&self) -> MutexGuard<'_, Train> {
+        lock(&self.control)
+    }
+
+    /// Let the workers see what the control plane changed, and send what it sent.
+    pub fn flush(&self) {
+        self.heart.allowed_ips.publish();
+        self.control().flush();
+    }
+
+    /// Read from and write to this tunnel from now on.
+    pub fn attach_tunnel(&self, tunnel: Tunnel) -> io::Result<()> {
+        self.detach_tunnel();
+        let tunnel = Arc::new(tunnel);
+        self.tunnel.store(Some(tunnel.clone()));
+        let mut workers = lock(&self.tunnel_workers);
+        for queue in 0..tunnel.queues() {
+            let (heart, tunnel) = (self.heart.clone(), tunnel.clone());
+            let train = self.new_train();
+            workers.push(Worker::spawn(format!("wgtun-out{queue}"), self.heart.clone(), move |stop| {
+                outbound::run(stop, &heart, &tunnel, queue, train);
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Returns when nobody uses the tunnel any more.
+    pub fn detach_tunnel(&self) {
+        lock(&self.tunnel_workers).clear();
+        release(self.tunnel.swap(None));
+    }
+
+    /// Send and receive here from now on; replaces the sockets attached before.
+    pub fn attach_sockets(&self, sockets: Sockets) -> io::Result<()> {
+        self.detach_sockets();
+        let sockets = Arc::new(sockets);
+        self.sockets.store(Some(sockets.clone()));
+        let mut workers = lock(&self.socket_workers);
+        for (queue, (name, descriptor)) in sockets.all().enumerate() {
+            let descriptor = descriptor.try_clone_to_owned()?;
+            let inbound = Inbound {
+                heart: self.heart.clone(),
+                tunnel: self.tunnel.clone(),
+                sockets: sockets.clone(),
+                train: self.new_train(),
+                queue,
+            };
+            workers.push(Worker::spawn(format!("wgtun-in-{name}"), self.heart.clone(), move |stop| {
+                inbound.run(stop, descriptor.as_fd());
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Returns when nobody uses the sockets any more: their port is free when the caller closes them.
+    pub fn detach_sockets(&self) {
+        lock(&self.socket_workers).clear();
+        release(self.sockets.swap(None));
+    }
+
+    fn new_train(&self) -> Train {
+        Train::new(self.heart.clone(), self.sockets.clone(), true)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.detach_sockets();
+        self.detach_tunnel();
+    }
+}
+
+/// Wait until a worker that is just using it has finished its call.
+fn release<T>(shared: Option<Arc<T>>) {
+    let Some(mut shared) = shared else { return };
+    loop {
+        match Arc::try_unwrap(shared) {
+            Ok(_) => return,
+            Err(still_shared) => shared = still_shared,
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}

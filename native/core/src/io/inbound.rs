@@ -1,0 +1,89 @@
+//! From a socket to the tunnel.
+//!
+//! What one receive call brings is opened in place; consecutive packets of a flow are written to the
+//! TUN as one.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::drops::DropReason;
+use crate::heart::{Heart, Run};
+use crate::io::clock;
+use crate::io::receive::Inbox;
+use crate::io::signal::Signal;
+use crate::io::sockets::Sockets;
+use crate::io::train::Train;
+use crate::io::tunnel::{Outbox, Tunnel};
+
+/// Receive calls between two looks at the stop signal.
+const BATCH: usize = 64;
+/// Milliseconds; whatever the error is (ENOMEM, a reported ICMP error), the socket stays in use.
+const BACK_OFF: u16 = 333;
+
+pub struct Inbound {
+    pub heart: Arc<Heart>,
+    pub tunnel: Arc<ArcSwapOption<Tunnel>>,
+    pub sockets: Arc<Sockets>,
+    /// For what is sent because something was received.
+    pub train: Train,
+    pub queue: usize,
+}
+
+impl Inbound {
+    pub fn run(mut self, stop: &Signal, socket: BorrowedFd<'_>) {
+        let (mut inbox, mut outbox) = (Inbox::new(), Outbox::default());
+        let (mut run, mut packets) = (Run::default(), Vec::new());
+        while stop.wait_for(socket, libc::POLLIN, None) {
+            for _ in 0..BATCH {
+                match inbox.receive(socket) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(_) => {
+                        self.heart.drops.count(DropReason::ReceiveError, 1);
+                        stop.pause(BACK_OFF);
+                        break;
+                    }
+                }
+                self.work(&mut inbox, &mut outbox, &mut run, &mut packets);
+            }
+        }
+    }
+
+    fn work(
+        &mut self,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+        run: &mut Run,
+        packets: &mut Vec<std::ops::Range<usize>>,
+    ) {
+        let now = clock::now();
+        for each in &inbox.received {
+            if let Some(source) = &each.path.source {
+                self.sockets.revive(source);
+            }
+            self.heart.inbound(
+                now,
+                &mut inbox.buffer,
+                each.at.clone(),
+                each.segment,
+                &each.path,
+                each.traffic_class,
+                run,
+                &mut self.train,
+                packets,
+            );
+        }
+        if !packets.is_empty() {
+            match self.tunnel.load().as_deref() {
+                Some(tunnel) => tunnel.write(self.queue, &mut inbox.buffer, packets, outbox, &self.heart.drops),
+                None => self.heart.drops.count(DropReason::TunWriteFailed, packets.len()),
+            }
+            packets.clear();
+        }
+        self.train.flush();
+    }
+}

@@ -1,0 +1,89 @@
+//! From a TUN queue to the peers.
+//!
+//! Packets are read until none waits, and sealed straight into a train, which leaves when it is full,
+//! when the next packet does not fit it, or when the queue is empty.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
+
+use crate::drops::DropReason;
+use crate::events::Event;
+use crate::heart::Heart;
+use crate::io::clock;
+use crate::io::signal::Signal;
+use crate::io::train::Train;
+use crate::io::tunnel::{Format, Tunnel};
+use crate::offload::split::Segments;
+use crate::offload::virtio::{HEADER_SIZE, VirtioHeader};
+
+/// The biggest packet, with what stands before it.
+const BUFFER_SIZE: usize = 65_535 + HEADER_SIZE;
+/// Reads between two looks at the clock and the stop signal.
+const BATCH: usize = 256;
+/// Milliseconds; a descriptor in error must not spin.
+const BACK_OFF: u16 = 333;
+
+pub fn run(stop: &Signal, heart: &Arc<Heart>, tunnel: &Tunnel, queue: usize, mut train: Train) {
+    let mut buffer = vec![0; BUFFER_SIZE];
+    let mut replies = Vec::new();
+    let descriptor = tunnel.queue(queue);
+    while stop.wait_for(descriptor, libc::POLLIN, None) {
+        let now = clock::now();
+        for _ in 0..BATCH {
+            let size = match read(descriptor, &mut buffer) {
+                Ok(0) => return removed(heart, "the program closed its end of the tunnel"),
+                Ok(size) => size,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if is_removal(&error) => return removed(heart, "the TUN interface was removed"),
+                Err(_) => {
+                    heart.drops.count(DropReason::ReceiveError, 1);
+                    train.flush();
+                    stop.pause(BACK_OFF);
+                    break;
+                }
+            };
+            take(now, heart, tunnel.format(), &mut buffer[..size], &mut train, &mut replies);
+        }
+        train.flush();
+        for reply in replies.drain(..) {
+            tunnel.write_one(queue, &reply, &heart.drops);
+        }
+    }
+}
+
+fn take(now: u64, heart: &Heart, format: Format, read: &mut [u8], train: &mut Train, replies: &mut Vec<Vec<u8>>) {
+    match format {
+        Format::Plain => heart.outbound(now, &*read, train, replies),
+        Format::Family(..) => heart.outbound(now, read.get(4..).unwrap_or_default(), train, replies),
+        Format::Virtio { .. } => {
+            let segments = read
+                .split_first_chunk_mut()
+                .and_then(|(header, packet)| Segments::parse(&VirtioHeader::from_bytes(header), packet).ok());
+            match segments {
+                Some(segments) => heart.outbound(now, &segments, train, replies),
+                None => heart.drops.count(DropReason::TunMalformed, 1),
+            }
+        }
+    }
+}
+
+fn read(descriptor: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: writes at most as many bytes as the buffer has.
+    let size = unsafe { libc::read(descriptor.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    usize::try_from(size).map_err(|_| io::Error::last_os_error())
+}
+
+/// What reading says after the interface was deleted under the descriptor.
+fn is_removal(error: &io::Error) -> bool {
+    #[cfg(target_os = "linux")]
+    if error.raw_os_error() == Some(libc::EBADFD) {
+        return true;
+    }
+    error.raw_os_error() == Some(libc::EBADF)
+}
+
+fn removed(heart: &Heart, reason: &str) {
+    heart.events.push(Event::TunnelRemoved { reason: reason.into() });
+}

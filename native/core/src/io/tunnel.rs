@@ -1,0 +1,183 @@
+//! The tunnel side: a TUN, one descriptor per queue, opened and configured by the platform layer in
+//! Python; or anything else that keeps packets apart, such as a pair of sockets within a program.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::drops::{DropReason, Drops};
+use crate::heart::Packets;
+use crate::offload::merge::{MAX_PARTS, Merger};
+use crate::offload::split::Segments;
+use crate::offload::virtio::{HEADER_SIZE, VirtioHeader};
+
+/// What stands before each packet.
+#[derive(Clone, Copy, Debug)]
+pub enum Format {
+    Plain,
+    /// Four bytes that name the address family, as on macOS and the BSDs: for IPv4 and for IPv6.
+    Family([u8; 4], [u8; 4]),
+    /// A virtio header (Linux, IFF_VNET_HDR), with what may be merged.
+    Virtio { tso: bool, uso: bool },
+}
+
+pub struct Tunnel {
+    queues: Vec<OwnedFd>,
+    format: Format,
+    /// What the kernel takes; a refusal of merged packets whose parts it takes switches merging off.
+    merges_tcp: AtomicBool,
+    merges_udp: AtomicBool,
+}
+
+/// What a thread needs to write packets.
+#[derive(Default)]
+pub struct Outbox {
+    merger: Merger,
+    assembled: Vec<u8>,
+    single: Vec<u8>,
+}
+
+impl Tunnel {
+    /// `queues` are in non-blocking mode. They are duplicated.
+    pub fn new(queues: &[BorrowedFd<'_>], format: Format) -> io::Result<Self> {
+        let queues = queues.iter().map(|queue| queue.try_clone_to_owned()).collect::<Result<_, _>>()?;
+        let (tso, uso) = match format {
+            Format::Virtio { tso, uso } => (tso, uso),
+            _ => (false, false),
+        };
+        Ok(Tunnel { queues, format, merges_tcp: AtomicBool::new(tso), merges_udp: AtomicBool::new(uso) })
+    }
+
+    pub fn queues(&self) -> usize {
+        self.queues.len()
+    }
+
+    pub fn queue(&self, number: usize) -> BorrowedFd<'_> {
+        self.queues[number % self.queues.len()].as_fd()
+    }
+
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Bytes before each packet.
+    pub fn header_size(&self) -> usize {
+        match self.format {
+            Format::Plain => 0,
+            Format::Family(..) => 4,
+            Format::Virtio { .. } => HEADER_SIZE,
+        }
+    }
+
+    /// Write the packets that are at these places in the buffer, merged where that is possible.
+    pub fn write(&self, queue: usize, buffer: &mut [u8], packets: &[Range<usize>], outbox: &mut Outbox, drops: &Drops) {
+        let out = self.queue(queue);
+        let mut failed = 0;
+        match self.format {
+            Format::Virtio { .. } => {
+                let Outbox { merger, assembled, single } = outbox;
+                merger.allow(self.merges_tcp.load(Ordering::Relaxed), self.merges_udp.load(Ordering::Relaxed));
+                for packet in packets {
+                    merger.push(buffer, packet.clone());
+                }
+                merger.drain(buffer, |buffer, header, parts| {
+                    let header = &header.to_bytes();
+                    if write_parts(out, header, parts.iter().map(|part| &buffer[part.clone()])).is_err() {
+                        failed += if parts.len() == 1 {
+                            1
+                        } else {
+                            assembled.clear();
+                            parts.iter().for_each(|part| assembled.extend_from_slice(&buffer[part.clone()]));
+                            self.write_apart(out, header, assembled, single)
+                        };
+                    }
+                });
+            }
+            Format::Family(v4, v6) => {
+                for packet in packets {
+                    let packet = &buffer[packet.clone()];
+                    let family = if packet[0] >> 4 == 4 { v4 } else { v6 };
+                    failed += usize::from(write_parts(out, &family, [packet].into_iter()).is_err());
+                }
+            }
+            Format::Plain => {
+                for packet in packets {
+                    failed += usize::from(write_parts(out, &[], [&buffer[packet.clone()]].into_iter()).is_err());
+                }
+            }
+        }
+        drops.count(DropReason::TunWriteFailed, failed);
+    }
+
+    /// Write one packet that is not part of a buffer.
+    pub fn write_one(&self, queue: usize, packet: &[u8], drops: &Drops) {
+        let header: &[u8] = match &self.format {
+            Format::Plain => &[],
+            Format::Family(v4, v6) => if packet[0] >> 4 == 4 { v4 } else { v6 },
+            Format::Virtio { .. } => &[0; HEADER_SIZE],
+        };
+        let failed = write_parts(self.queue(queue), header, [packet].into_iter()).is_err();
+        drops.count(DropReason::TunWriteFailed, failed.into());
+    }
+
+    /// A merged packet was refused: write what it was made of, and learn. Returns how many were refused.
+    fn write_apart(
+        &self,
+        out: BorrowedFd<'_>,
+        header: &[u8; HEADER_SIZE],
+        merged: &mut [u8],
+        single: &mut Vec<u8>,
+    ) -> usize {
+        let header = VirtioHeader::from_bytes(header);
+        let Ok(segments) = Segments::parse(&header, merged) else { return 1 };
+        let mut refused = 0;
+        for number in 0..segments.count() {
+            single.resize(segments.size(number), 0);
+            segments.write(number, single);
+            refused += usize::from(write_parts(out, &[0; HEADER_SIZE], [&single[..]].into_iter()).is_err());
+        }
+        if refused == 0 {
+            let switch = if header.is_udp() { &self.merges_udp } else { &self.merges_tcp };
+            switch.store(false, Ordering::Relaxed);
+        }
+        refused
+    }
+}
+
+fn write_parts<'a>(out: BorrowedFd<'_>, header: &'a [u8], parts: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+    let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MAX_PARTS + 1];
+    let mut count = 0;
+    for part in std::iter::once(header).chain(parts) {
+        vectors[count] = libc::iovec { iov_base: part.as_ptr() as *mut _, iov_len: part.len() };
+        count += 1;
+    }
+    loop {
+        // SAFETY: `count` vectors are filled in with slices that live during the call, which only reads them.
+        if unsafe { libc::writev(out.as_raw_fd(), vectors.as_ptr(), count as libc::c_int) } >= 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+impl Packets for Segments<'_> {
+    fn count(&self) -> usize {
+        Segments::count(self)
+    }
+
+    fn size(&self, number: usize) -> usize {
+        Segments::size(self, number)
+    }
+
+    fn write(&self, number: usize, out: &mut [u8]) {
+        Segments::write(self, number, out);
+    }
+
+    fn header(&self) -> &[u8] {
+        self.first_header()
+    }
+}

@@ -1,0 +1,72 @@
+//! A thread that moves packets until it is told to stop.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use crate::events::Event;
+use crate::heart::Heart;
+use crate::io::signal::Signal;
+
+pub struct Worker {
+    stop: Arc<Signal>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Run `work` until its signal is raised. A panic is reported as an event and ends the thread alone.
+    pub fn spawn(
+        name: String,
+        heart: Arc<Heart>,
+        work: impl FnOnce(&Signal) + Send + 'static,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(Signal::new()?);
+        let signal = stop.clone();
+        let thread = Builder::new().name(name.clone()).spawn(move || {
+            block_signals();
+            // Nothing that a panic may have left half done is used afterwards: the device ends.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&signal))) {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
+                heart.events.push(Event::EngineFailed { reason: format!("{name} panicked: {text}") });
+            }
+        })?;
+        Ok(Worker { stop, thread: Some(thread) })
+    }
+}
+
+/// Stops the thread and waits for its end.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.raise();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a panic was caught within
+        }
+    }
+}
+
+/// Signals are for the threads of the program that we are part of.
+fn block_signals() {
+    // SAFETY: the set is initialised by sigfillset before it is used.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigfillset(&mut set);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::constants::Timing;
+
+    #[test]
+    fn a_panic_is_an_event_and_stopping_still_works() {
+        let heart = Arc::new(Heart::new(Timing::default(), Box::new(|| {})));
+        let worker = Worker::spawn("test".into(), heart.clone(), |_| panic!("for {}", "a test")).unwrap();
+        drop(worker);
+        let reason = "test panicked: for a test".into();
+        assert_eq!(heart.events.poll(), Some(Event::EngineFailed { reason }));
+    }
+}
