@@ -304,7 +304,7 @@ impl Heart {
         loop {
             let end = received.end.min(start + segment.max(1));
             let datagram = &mut buffer[start..end];
-            let kind = datagram.first_chunk().map_or(0, |first| u32::from_le_bytes(*first));
+            let kind = message_type(datagram);
             match (kind, datagram.len()) {
                 (TYPE_TRANSPORT, TRANSPORT_OVERHEAD..) => {
                     self.open(now, buffer, start..end, path, traffic_class, run, out, packets);
@@ -426,6 +426,9 @@ impl Heart {
             self.send_staged(now, peer, out);
             state = lock(&peer.state);
             is_current = true;
+            if opened.len() > 1 {
+                state.unanswered_since = 0; // the packets after the first answer what was sent just now
+            }
         }
         if is_current && session.keys.initiator && now.saturating_sub(session.created) > self.timing.rekey_on_receive {
             if let Some((_, slot)) = state.slots.find(&session) {
@@ -668,6 +671,14 @@ impl Heart {
     pub fn set_up(&self, up: bool) {
         self.up.store(up, Ordering::Relaxed);
     }
+}
+
+/// The first four bytes, as far as they are there.
+fn message_type(datagram: &[u8]) -> u32 {
+    let mut first = [0; 4];
+    let size = datagram.len().min(4);
+    first[..size].copy_from_slice(&datagram[..size]);
+    u32::from_le_bytes(first)
 }
 
 /// Bytes of the datagram for a packet.

@@ -1,6 +1,7 @@
 """Written by hand; held to the module by `mypy.stubtest`."""
 
 from collections.abc import Sequence
+from typing import Any, final
 
 from wgtun.allowed_ip import AllowedIP
 from wgtun.constants import Timing

@@ -10,7 +10,7 @@ use crate::drops::{DropReason, Drops};
 use crate::heart::Packets;
 use crate::offload::merge::{MAX_PARTS, Merger};
 use crate::offload::split::Segments;
-use crate::offload::virtio::{HEADER_SIZE, VirtioHeader};
+use crate::offload::virtio::{GSO_UDP_L4, HEADER_SIZE, VirtioHeader};
 
 /// What stands before each packet.
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +82,7 @@ impl Tunnel {
                     merger.push(buffer, packet.clone());
                 }
                 merger.drain(buffer, |buffer, header, parts| {
-                    let header = &header.to_bytes();
-                    if write_parts(out, header, parts.iter().map(|part| &buffer[part.clone()])).is_err() {
+                    if write_parts(out, &header.to_bytes(), parts.iter().map(|part| &buffer[part.clone()])).is_err() {
                         failed += if parts.len() == 1 {
                             1
                         } else {
@@ -125,12 +124,11 @@ impl Tunnel {
     fn write_apart(
         &self,
         out: BorrowedFd<'_>,
-        header: &[u8; HEADER_SIZE],
+        header: &VirtioHeader,
         merged: &mut [u8],
         single: &mut Vec<u8>,
     ) -> usize {
-        let header = VirtioHeader::from_bytes(header);
-        let Ok(segments) = Segments::parse(&header, merged) else { return 1 };
+        let Ok(segments) = Segments::parse(header, merged) else { return 1 };
         let mut refused = 0;
         for number in 0..segments.count() {
             single.resize(segments.size(number), 0);
@@ -138,7 +136,7 @@ impl Tunnel {
             refused += usize::from(write_parts(out, &[0; HEADER_SIZE], [&single[..]].into_iter()).is_err());
         }
         if refused == 0 {
-            let switch = if header.is_udp() { &self.merges_udp } else { &self.merges_tcp };
+            let switch = if header.gso_type == GSO_UDP_L4 { &self.merges_udp } else { &self.merges_tcp };
             switch.store(false, Ordering::Relaxed);
         }
         refused

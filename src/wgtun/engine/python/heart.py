@@ -116,11 +116,15 @@ class Heart:
             self._refuse(now, packet, DropReason.NO_ROUTE)
         elif peer.path is None:
             self._refuse(now, packet, DropReason.NO_ENDPOINT)
-        elif not peer.staged and (session := self._usable_session(now, peer)) is not None:
-            self._seal(now, peer, session, packet)
         else:
-            self._stage(peer, packet)
-            self._send_staged(now, peer)
+            if peer.staged:
+                self._send_staged(now, peer)
+            session = self._usable_session(now, peer)
+            if session is not None:
+                self._seal(now, peer, session, packet)
+            else:
+                self._stage(peer, packet)
+                self._send_staged(now, peer)  # asks for a session
 
     def _refuse(self, now: int, packet: bytes, reason: DropReason) -> None:
         """Nobody can have this packet: tell its sender."""
