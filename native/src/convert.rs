@@ -27,9 +27,8 @@ pub fn unknown_peer(error: UnknownPeer) -> PyErr {
 /// From a `wgtun.path.Path`.
 pub fn to_path(path: &Bound<'_, PyAny>) -> PyResult<Path> {
     let (address, source): (Bound<'_, PyTuple>, Option<(Vec<u8>, u32)>) = path.extract()?;
-    let source = source
-        .map(|(local, interface)| Ok::<_, PyErr>(Source { local: to_ip(&local)?, interface }))
-        .transpose()?;
+    let source =
+        source.map(|(local, interface)| Ok::<_, PyErr>(Source { local: to_ip(&local)?, interface })).transpose()?;
     Ok(Path { address: to_address(&address)?, source })
 }
 
@@ -70,9 +69,7 @@ pub fn from_path<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyAny
         SocketAddr::V6(v6) => (host, v6.port(), 0, v6.scope_id()).into_pyobject(py)?,
     };
     let source = match path.source {
-        Some(source) => {
-            Some(class!(py, "wgtun.path", "Source")?.call1((from_ip(py, source.local), source.interface))?)
-        }
+        Some(source) => Some(class!(py, "wgtun.path", "Source")?.call1((from_ip(py, source.local), source.interface))?),
         None => None,
     };
     class!(py, "wgtun.path", "Path")?.call1((address, source))
@@ -120,20 +117,17 @@ pub fn from_activity<'py>(py: Python<'py>, status: &PeerStatus) -> PyResult<Boun
 /// To one of `wgtun.dataplane.Event`.
 pub fn from_event<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyAny>> {
     match event {
-        Event::HandshakeReceived { message, path } => class!(py, "wgtun.dataplane", "HandshakeReceived")?
-            .call1((PyBytes::new(py, message), from_path(py, path)?)),
+        Event::HandshakeReceived { message, path } => {
+            class!(py, "wgtun.dataplane", "HandshakeReceived")?.call1((PyBytes::new(py, message), from_path(py, path)?))
+        }
         Event::SessionNeeded { peer } => class!(py, "wgtun.dataplane", "SessionNeeded")?.call1((peer,)),
         Event::SessionAging { peer } => class!(py, "wgtun.dataplane", "SessionAging")?.call1((peer,)),
         Event::SessionConfirmed { peer } => class!(py, "wgtun.dataplane", "SessionConfirmed")?.call1((peer,)),
-        Event::DataUnanswered { peer, since } => {
-            class!(py, "wgtun.dataplane", "DataUnanswered")?.call1((peer, since))
-        }
+        Event::DataUnanswered { peer, since } => class!(py, "wgtun.dataplane", "DataUnanswered")?.call1((peer, since)),
         Event::DataUnacknowledged { peer, since } => {
             class!(py, "wgtun.dataplane", "DataUnacknowledged")?.call1((peer, since))
         }
-        Event::KeypairRetired { local_index } => {
-            class!(py, "wgtun.dataplane", "KeypairRetired")?.call1((local_index,))
-        }
+        Event::KeypairRetired { local_index } => class!(py, "wgtun.dataplane", "KeypairRetired")?.call1((local_index,)),
         Event::TunnelRemoved { reason } => class!(py, "wgtun.dataplane", "TunnelRemoved")?.call1((reason,)),
         Event::EngineFailed { reason } => class!(py, "wgtun.dataplane", "EngineFailed")?.call1((reason,)),
     }

@@ -124,8 +124,7 @@ impl SymmetricState {
 
     fn decrypt_and_hash<'py>(&self, py: Python<'py>, ciphertext: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let plaintext = self.state().decrypt_and_hash(ciphertext);
-        let plaintext =
-            plaintext.ok_or_else(|| handshake_error(py, "a handshake message that is not authentic"))?;
+        let plaintext = plaintext.ok_or_else(|| handshake_error(py, "a handshake message that is not authentic"))?;
         Ok(PyBytes::new(py, &plaintext))
     }
 

@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwapOption;
 use subtle::ConstantTimeEq;
 
-use crate::constants::{
-    COOKIE_REPLY_SIZE, KEY_SIZE, MAC_SIZE, TYPE_COOKIE_REPLY, Timing, UNDER_LOAD_HANDSHAKES,
-};
+use crate::constants::{COOKIE_REPLY_SIZE, KEY_SIZE, MAC_SIZE, TYPE_COOKIE_REPLY, Timing, UNDER_LOAD_HANDSHAKES};
 use crate::crypto::blake2s::{MacKey, hash};
 use crate::crypto::{random, xchacha};
 use crate::drops::DropReason;

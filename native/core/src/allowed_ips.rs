@@ -32,7 +32,11 @@ impl Prefix {
     }
 
     pub fn address(&self) -> IpAddr {
-        if self.is_v6 { IpAddr::from(self.bits.to_be_bytes()) } else { IpAddr::from(((self.bits >> 96) as u32).to_be_bytes()) }
+        if self.is_v6 {
+            IpAddr::from(self.bits.to_be_bytes())
+        } else {
+            IpAddr::from(((self.bits >> 96) as u32).to_be_bytes())
+        }
     }
 }
 

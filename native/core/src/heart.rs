@@ -274,8 +274,7 @@ impl Heart {
 
     fn look_at_age(&self, now: u64, peer: PeerId, state: &mut PeerState) {
         let Some(slot) = state.slots.current.as_deref_mut() else { return };
-        let is_old =
-            slot.session.keys.initiator && now.saturating_sub(slot.session.created) > self.timing.rekey_after;
+        let is_old = slot.session.keys.initiator && now.saturating_sub(slot.session.created) > self.timing.rekey_after;
         if !slot.aging_reported_on_send && (is_old || slot.send_counter > REKEY_AFTER_MESSAGES) {
             slot.aging_reported_on_send = true;
             self.events.push(Event::SessionAging { peer });
@@ -561,9 +560,8 @@ impl Heart {
         self.rearm_unacknowledged(peer)
     }
 
-    fn retire(&self, dropped: Vec<Box<Slot>>) {
-        for slot in dropped {
-            let local_index = slot.session.keys.local_index;
+    fn retire(&self, dropped: Vec<u32>) {
+        for local_index in dropped {
             write(&self.sessions).remove(&local_index);
             self.events.push(Event::KeypairRetired { local_index });
         }

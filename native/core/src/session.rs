@@ -59,7 +59,7 @@ pub enum Place {
 
 /// The previous, current and next session of a peer (reference 3.9).
 ///
-/// Each change returns the sessions that fell out.
+/// Each change returns the local indices of the sessions that fell out.
 #[derive(Default)]
 pub struct Slots {
     pub previous: Option<Box<Slot>>,
@@ -67,11 +67,13 @@ pub struct Slots {
     pub next: Option<Box<Slot>>,
 }
 
-type Dropped = Vec<Box<Slot>>;
+fn indices(dropped: impl IntoIterator<Item = Option<Box<Slot>>>) -> Vec<u32> {
+    dropped.into_iter().flatten().map(|slot| slot.session.keys.local_index).collect()
+}
 
 impl Slots {
     /// The response proved that the other side has the key: use it at once.
-    pub fn install_as_initiator(&mut self, slot: Box<Slot>) -> Dropped {
+    pub fn install_as_initiator(&mut self, slot: Box<Slot>) -> Vec<u32> {
         let dropped = if self.next.is_some() {
             let dropped = [self.previous.take(), self.current.take()];
             self.previous = self.next.take();
@@ -82,26 +84,26 @@ impl Slots {
             dropped
         };
         self.current = Some(slot);
-        dropped.into_iter().flatten().collect()
+        indices(dropped)
     }
 
     /// Nothing proves yet that the initiator got our response: wait for its first packet.
-    pub fn install_as_responder(&mut self, slot: Box<Slot>) -> Dropped {
+    pub fn install_as_responder(&mut self, slot: Box<Slot>) -> Vec<u32> {
         let dropped = [self.next.take(), self.previous.take()];
         self.next = Some(slot);
-        dropped.into_iter().flatten().collect()
+        indices(dropped)
     }
 
     /// The first packet under the next session came in.
-    pub fn confirm_next(&mut self) -> Dropped {
+    pub fn confirm_next(&mut self) -> Vec<u32> {
         let dropped = self.previous.take();
         self.previous = self.current.take();
         self.current = self.next.take();
-        dropped.into_iter().collect()
+        indices([dropped])
     }
 
-    pub fn clear(&mut self) -> Dropped {
-        [self.previous.take(), self.current.take(), self.next.take()].into_iter().flatten().collect()
+    pub fn clear(&mut self) -> Vec<u32> {
+        indices([self.previous.take(), self.current.take(), self.next.take()])
     }
 
     /// The slot of a session, unless it was dropped meanwhile.

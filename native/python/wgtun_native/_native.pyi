@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+from typing_extensions import disjoint_base
+
 from wgtun.allowed_ip import AllowedIP
 from wgtun.constants import Timing
 from wgtun.dataplane import Activity, DropReason, Event, Keypair, PeerStatus
 from wgtun.path import Path
+
+__all__ = ["Engine", "InvalidTag", "PrivateKey", "Provider", "SharedSecret", "SymmetricState", "TransportKey"]
 
 class InvalidTag(Exception): ...
 
@@ -44,6 +48,7 @@ class Provider:
     def symmetric_state(self) -> SymmetricState: ...
     def aead(self, key: bytes) -> TransportKey: ...
 
+@disjoint_base
 class Engine:
     def __new__(cls, timing: Timing, *, sans_io: bool = False) -> Engine: ...
     def fileno(self) -> int: ...

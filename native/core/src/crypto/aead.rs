@@ -3,8 +3,7 @@
 use std::mem::MaybeUninit;
 
 use aws_lc_sys::{
-    EVP_AEAD_CTX, EVP_AEAD_CTX_init, EVP_AEAD_CTX_open_gather, EVP_AEAD_CTX_seal_scatter,
-    EVP_aead_chacha20_poly1305,
+    EVP_AEAD_CTX, EVP_AEAD_CTX_init, EVP_AEAD_CTX_open_gather, EVP_AEAD_CTX_seal_scatter, EVP_aead_chacha20_poly1305,
 };
 
 use crate::constants::{KEY_SIZE, TAG_SIZE};

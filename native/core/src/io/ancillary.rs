@@ -1,5 +1,7 @@
 //! Control messages: what goes with a datagram beside its bytes. Sources: cmsg(3), ip(7), ipv6(7), udp(7).
 
+#![allow(clippy::unnecessary_cast)] // the types of lengths differ from system to system
+
 use std::mem::size_of;
 
 /// Room for PKTINFO, a traffic class and a segment size, aligned as headers need it.

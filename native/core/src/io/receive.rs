@@ -1,5 +1,7 @@
 //! Receiving: several messages per call, each of which may be a train of datagrams (UDP_GRO).
 
+#![allow(clippy::unnecessary_cast)] // the types of lengths differ from system to system
+
 use std::io;
 use std::mem::{replace, size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};

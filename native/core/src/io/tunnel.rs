@@ -19,7 +19,10 @@ pub enum Format {
     /// Four bytes that name the address family, as on macOS and the BSDs: for IPv4 and for IPv6.
     Family([u8; 4], [u8; 4]),
     /// A virtio header (Linux, IFF_VNET_HDR), with what may be merged.
-    Virtio { tso: bool, uso: bool },
+    Virtio {
+        tso: bool,
+        uso: bool,
+    },
 }
 
 pub struct Tunnel {
@@ -113,7 +116,13 @@ impl Tunnel {
     pub fn write_one(&self, queue: usize, packet: &[u8], drops: &Drops) {
         let header: &[u8] = match &self.format {
             Format::Plain => &[],
-            Format::Family(v4, v6) => if packet[0] >> 4 == 4 { v4 } else { v6 },
+            Format::Family(v4, v6) => {
+                if packet[0] >> 4 == 4 {
+                    v4
+                } else {
+                    v6
+                }
+            }
             Format::Virtio { .. } => &[0; HEADER_SIZE],
         };
         let failed = write_parts(self.queue(queue), header, [packet].into_iter()).is_err();

@@ -16,11 +16,7 @@ pub struct Worker {
 
 impl Worker {
     /// Run `work` until its signal is raised. A panic is reported as an event and ends the thread alone.
-    pub fn spawn(
-        name: String,
-        heart: Arc<Heart>,
-        work: impl FnOnce(&Signal) + Send + 'static,
-    ) -> io::Result<Self> {
+    pub fn spawn(name: String, heart: Arc<Heart>, work: impl FnOnce(&Signal) + Send + 'static) -> io::Result<Self> {
         let stop = Arc::new(Signal::new()?);
         let signal = stop.clone();
         let thread = Builder::new().name(name.clone()).spawn(move || {

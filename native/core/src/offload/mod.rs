@@ -5,6 +5,8 @@
 
 pub mod merge;
 pub mod split;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod virtio;
 
 const IPV4_HEADER: usize = 20;

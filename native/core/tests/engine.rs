@@ -1,0 +1,118 @@
+//! The engine with its threads: packets through two socket pairs and UDP over loopback.
+#![cfg(unix)]
+
+mod common;
+
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::*;
+use wgtun_core::constants::Timing;
+use wgtun_core::drops::DropReason;
+use wgtun_core::events::Event;
+use wgtun_core::io::{Engine, Format, Sockets, Tunnel};
+
+const FAMILY: ([u8; 4], [u8; 4]) = ([0, 0, 0, 2], [0, 0, 0, 30]);
+
+struct End {
+    engine: Engine,
+    program: UnixDatagram,
+    socket: UdpSocket,
+    _tunnel: UnixDatagram,
+}
+
+fn ends(format: Format) -> (End, End) {
+    let [first, second] = [(); 2].map(|()| {
+        let (tunnel, program) = UnixDatagram::pair().unwrap();
+        tunnel.set_nonblocking(true).unwrap();
+        program.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let engine = Engine::new(Timing::default(), Box::new(|| {}));
+        engine.attach_tunnel(Tunnel::new(&[tunnel.as_fd()], format).unwrap()).unwrap();
+        engine.attach_sockets(Sockets::new(&[socket.as_fd()], true).unwrap()).unwrap();
+        End { engine, program, socket, _tunnel: tunnel }
+    });
+    for (one, two, other, initiator) in [(&first, &second, 2, true), (&second, &first, 1, false)] {
+        let address = two.socket.local_addr().unwrap().to_string();
+        configure(&one.engine.heart, other, path(&address));
+        install(&one.engine.heart, now(), initiator);
+        one.engine.flush();
+    }
+    (first, second)
+}
+
+/// The clock of the workers.
+fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the timespec lives during the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+#[test]
+fn packets_cross_both_ways() {
+    for (format, before) in [(Format::Plain, &[][..]), (Format::Family(FAMILY.0, FAMILY.1), &FAMILY.0[..])] {
+        let (first, second) = ends(format);
+        for (from, to, sender, receiver) in [(1, 2, &first, &second), (2, 1, &second, &first)] {
+            for number in 0..20 {
+                let sent = [before, &packet(from, to, 500, number)].concat();
+                sender.program.send(&sent).unwrap();
+                let mut received = [0; 2000];
+                let size = receiver.program.recv(&mut received).unwrap();
+                assert_eq!(&received[..size], sent);
+            }
+        }
+    }
+}
+
+#[test]
+fn shutdown_ends_under_load() {
+    let (first, second) = ends(Format::Plain);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (busy, program) = (stop.clone(), first.program.try_clone().unwrap());
+    program.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    let sender = std::thread::spawn(move || {
+        while !busy.load(Ordering::Relaxed) {
+            let _ = program.send(&packet(1, 2, 1400, 0));
+        }
+    });
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(5));
+        let begin = Instant::now();
+        first.engine.attach_sockets(Sockets::new(&[first.socket.as_fd()], true).unwrap()).unwrap();
+        second.engine.detach_sockets();
+        second.engine.attach_sockets(Sockets::new(&[second.socket.as_fd()], false).unwrap()).unwrap();
+        assert!(begin.elapsed() < Duration::from_secs(1));
+    }
+    let begin = Instant::now();
+    drop((first, second));
+    assert!(begin.elapsed() < Duration::from_secs(1));
+    stop.store(true, Ordering::Relaxed);
+    sender.join().unwrap();
+}
+
+#[test]
+fn a_closed_tunnel_is_reported_once() {
+    let (tunnel, program) = std::os::unix::net::UnixStream::pair().unwrap();
+    tunnel.set_nonblocking(true).unwrap();
+    let engine = Engine::new(Timing::default(), Box::new(|| {}));
+    engine.attach_tunnel(Tunnel::new(&[tunnel.as_fd()], Format::Plain).unwrap()).unwrap();
+    drop(program);
+    let give_up = Instant::now() + Duration::from_secs(5);
+    let event = loop {
+        if let Some(event) = engine.heart.events.poll() {
+            break event;
+        }
+        assert!(Instant::now() < give_up);
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert!(matches!(event, Event::TunnelRemoved { .. }));
+    engine.detach_tunnel();
+    assert_eq!(engine.heart.events.poll(), None);
+    assert_eq!(engine.heart.drops.get(DropReason::ReceiveError), 0);
+}
