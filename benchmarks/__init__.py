@@ -1,0 +1,1 @@
+"""Measurements of our daemons beside others. `python -m benchmarks --help` says how."""
