@@ -17,6 +17,7 @@ use crate::io::signal::Signal;
 use crate::io::sockets::Sockets;
 use crate::io::train::Train;
 use crate::io::tunnel::{Outbox, Tunnel};
+use crate::io::waiter::Waiter;
 
 /// Receive calls between two looks at the stop signal.
 const BATCH: usize = 64;
@@ -36,7 +37,8 @@ impl Inbound {
     pub fn run(mut self, stop: &Signal, socket: BorrowedFd<'_>) {
         let (mut inbox, mut outbox) = (Inbox::new(), Outbox::default());
         let (mut run, mut packets) = (Run::default(), Vec::new());
-        while stop.wait_for(socket, libc::POLLIN, None) {
+        let mut waiter = Waiter::new();
+        while waiter.wait(stop, socket) {
             for _ in 0..BATCH {
                 match inbox.receive(socket) {
                     Ok(()) => {}

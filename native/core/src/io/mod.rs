@@ -1,7 +1,7 @@
 //! Threads, a TUN and UDP sockets around the heart.
 //!
 //! One thread per TUN queue and one per socket, each run to completion: it blocks until its descriptor
-//! is readable, works through what it reads, writes, and blocks again. Nothing is handed from thread
+//! is readable, works through what it reads, writes, and waits again. Nothing is handed from thread
 //! to thread, buffers belong to their thread, and a flow stays with one thread, so nothing is
 //! reordered. Threads end when their `Signal` is raised; they block nowhere else for long.
 //!
@@ -20,6 +20,7 @@ mod signal;
 mod sockets;
 mod train;
 mod tunnel;
+mod waiter;
 mod worker;
 
 pub use engine::Engine;

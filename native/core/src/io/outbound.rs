@@ -14,6 +14,7 @@ use crate::io::clock;
 use crate::io::signal::Signal;
 use crate::io::train::Train;
 use crate::io::tunnel::{Format, Tunnel};
+use crate::io::waiter::Waiter;
 use crate::offload::split::Segments;
 use crate::offload::virtio::{HEADER_SIZE, VirtioHeader};
 
@@ -28,7 +29,8 @@ pub fn run(stop: &Signal, heart: &Arc<Heart>, tunnel: &Tunnel, queue: usize, mut
     let mut buffer = vec![0; BUFFER_SIZE];
     let mut replies = Vec::new();
     let descriptor = tunnel.queue(queue);
-    while stop.wait_for(descriptor, libc::POLLIN, None) {
+    let mut waiter = Waiter::new();
+    while waiter.wait(stop, descriptor) {
         let now = clock::now();
         for _ in 0..BATCH {
             let size = match read(descriptor, &mut buffer) {
