@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyTuple, PyType};
 use wgtun_core::allowed_ips::Prefix;
 use wgtun_core::constants::Timing;
 use wgtun_core::events::Event;
-use wgtun_core::heart::{PeerStatus, UnknownPeer};
+use wgtun_core::heart::{Holdings, PeerStatus, UnknownPeer};
 use wgtun_core::path::{Path, Source};
 
 /// A class of wgtun, looked up once.
@@ -102,6 +102,12 @@ pub fn to_timing(timing: &Bound<'_, PyAny>) -> PyResult<Timing> {
 pub fn from_status<'py>(py: Python<'py>, status: &PeerStatus) -> PyResult<Bound<'py, PyAny>> {
     let path = status.path.map(|path| from_path(py, &path)).transpose()?;
     class!(py, "wgtun.dataplane", "PeerStatus")?.call1((path, status.tx_bytes, status.rx_bytes))
+}
+
+/// To a `wgtun.dataplane.Holdings`.
+pub fn from_holdings<'py>(py: Python<'py>, holdings: &Holdings) -> PyResult<Bound<'py, PyAny>> {
+    let Holdings { peers, sessions, staged, events } = *holdings;
+    class!(py, "wgtun.dataplane", "Holdings")?.call1((peers, sessions, staged, events))
 }
 
 /// To a `wgtun.dataplane.Activity`.

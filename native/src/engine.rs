@@ -292,6 +292,10 @@ impl Engine {
         self.heart().rearm_unacknowledged(peer).map_err(unknown_peer)
     }
 
+    fn holdings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        from_holdings(py, &self.heart().holdings())
+    }
+
     fn drops<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = PyDict::new(py);
         for reason in DropReason::ALL {

@@ -141,6 +141,15 @@ class PeerStatus(NamedTuple):
     rx_bytes: int
 
 
+class Holdings(NamedTuple):
+    """How much an engine holds; none of it may grow without bound."""
+
+    peers: int
+    sessions: int
+    staged: int  # packets, of all peers
+    events: int
+
+
 class Aead(Protocol):
     """One direction of a session: ChaCha20-Poly1305 with nonces of 12 bytes. Made by a crypto provider."""
 
@@ -257,6 +266,7 @@ class Engine(Protocol):
 
     def peer_status(self, peer: int) -> PeerStatus: ...
     def drops(self) -> dict[DropReason, int]: ...
+    def holdings(self) -> Holdings: ...
     def count_drop(self, reason: DropReason, count: int = 1) -> None: ...
 
     def set_mtu(self, mtu: int) -> None: ...

@@ -17,13 +17,9 @@ STRANGER = Path(("203.0.113.5", 5555))
 def sizes(device: Device) -> tuple[int, ...]:
     """Everything that could grow."""
     return (
-        len(device.heart._sessions),
-        len(device.heart._peers),
-        len(device.heart._events),
-        len(device.heart._handshakes),
+        *device.heart.holdings(),
         len(device.control._context.indices),
         len(device.received),
-        sum(len(peer.staged) for peer in device.heart._peers.values()),
     )
 
 

@@ -131,10 +131,10 @@ def test_keys_are_erased_after_nine_minutes() -> None:
     alice, bob = world.pair()
     alice.send_to(bob)
     world.run(seconds=539)
-    assert alice.heart._sessions
+    assert alice.heart.holdings().sessions
     world.run(seconds=2)
-    assert not alice.heart._sessions
-    assert not bob.heart._sessions
+    assert not alice.heart.holdings().sessions
+    assert not bob.heart.holdings().sessions
     assert not len(alice.control._context.indices)
     packet = alice.send_to(bob)
     world.run(seconds=1)
@@ -422,7 +422,7 @@ def test_going_down_forgets_sessions_and_going_up_starts_again() -> None:
     world.run(seconds=1)
     alice.control.set_up(alice.moment(), False)
     alice.settle()
-    assert not alice.heart._sessions
+    assert not alice.heart.holdings().sessions
     assert not len(alice.control._context.indices)
     assert alice.control.next_timeout() is None
     alice.send_to(bob)

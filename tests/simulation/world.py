@@ -1,7 +1,7 @@
 """Devices and the network between them in virtual time: hours of protocol in milliseconds.
 
-Each device is the real control plane on the real heart of the Python engine; only time, the link
-and the randomness are ours. A world with the same seed always runs the same way.
+Each device is the real control plane on the real heart of the engine that `WGTUN_ENGINE` names; only
+time, the link and the randomness are ours. A world with the same seed always runs the same way.
 
     world = World(seed=1)
     alice, bob = world.pair()
@@ -17,19 +17,25 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wgtun.allowed_ip import AllowedIP
+from wgtun.backend import backend
 from wgtun.constants import DEFAULT_TIMING, MILLISECOND, SECOND, Timing
 from wgtun.dataplane import DropReason
 from wgtun.endpoint import Endpoint, SocketAddress
 from wgtun.engine.python.heart import Heart
 from wgtun.keys import PrivateKey
-from wgtun.noise.pyca import PycaProvider
+from wgtun.noise.providers import make_provider
 from wgtun.path import Path
 from wgtun.protocol.admission import Admission
 from wgtun.protocol.control_plane import ControlPlane
 from wgtun.protocol.moment import Moment
 from wgtun.protocol.peer import Peer
+
+if TYPE_CHECKING:
+    from tests.support.native_heart import NativeHeart
+    from wgtun.noise.provider import CryptoProvider
 
 START = 1_000 * SECOND
 WALL = 1_700_000_000 * SECOND
@@ -157,9 +163,8 @@ class Device:
 
     def boot(self) -> None:
         """Start afresh, with nothing remembered but the private key. Peers must be added again."""
-        provider = PycaProvider()
-        admission = Admission(self.world.timing, self.world.rng)
-        self.heart = Heart(admission, provider.invalid_tag, self.world.timing)
+        provider = make_provider()
+        self.heart = self._make_heart(provider)
         self.control = ControlPlane(
             self.heart,
             provider,
@@ -170,6 +175,13 @@ class Device:
         )
         self.control.set_private_key(self.moment(), bytes(self.private_key))
         self.control.set_up(self.moment(), True)
+
+    def _make_heart(self, provider: CryptoProvider) -> Heart | NativeHeart:
+        if backend() == "native":
+            from tests.support.native_heart import NativeHeart
+
+            return NativeHeart(self.world.timing)
+        return Heart(Admission(self.world.timing, self.world.rng), provider.invalid_tag, self.world.timing)
 
     def moment(self) -> Moment:
         return Moment(self.world.now + self.asleep, WALL + self.world.now - START + self.asleep + self.wall_offset)

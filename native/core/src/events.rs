@@ -85,8 +85,12 @@ impl EventQueue {
         self.awake.store(false, Ordering::SeqCst);
     }
 
+    pub fn len(&self) -> usize {
+        lock(&self.events).len() + self.backlog()
+    }
+
     pub fn is_empty(&self) -> bool {
-        lock(&self.events).is_empty() && self.backlog() == 0
+        self.len() == 0
     }
 
     fn signal(&self) {

@@ -78,6 +78,16 @@ pub struct PeerStatus {
     pub unacknowledged_since: u64,
 }
 
+/// How much there is of what must not grow without bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holdings {
+    pub peers: usize,
+    pub sessions: usize,
+    /// Packets, of all peers.
+    pub staged: usize,
+    pub events: usize,
+}
+
 /// The datagrams that were opened under one session, and not yet accounted for.
 #[derive(Default)]
 pub struct Run {
@@ -644,6 +654,16 @@ impl Heart {
             unanswered_since: state.unanswered_since,
             unacknowledged_since: state.unacknowledged_since,
         })
+    }
+
+    pub fn holdings(&self) -> Holdings {
+        let peers = lock(&self.peers);
+        Holdings {
+            peers: peers.len(),
+            sessions: read(&self.sessions).len(),
+            staged: peers.values().map(|peer| lock(&peer.state).staged.len()).sum(),
+            events: self.events.len(),
+        }
     }
 
     pub fn rearm_unanswered(&self, peer: PeerId) -> Result<(), UnknownPeer> {

@@ -53,6 +53,7 @@ class NativeEngine:
         self.rearm_unacknowledged = native.rearm_unacknowledged
         self.peer_status = native.peer_status
         self.count_drop = native.count_drop
+        self.holdings = native.holdings
         self.set_mtu = native.set_mtu
         self.set_up = native.set_up
         self.poll_event = native.poll_event

@@ -46,6 +46,7 @@ from wgtun.dataplane import (
     Event,
     HandshakeFilter,
     HandshakeReceived,
+    Holdings,
     Keypair,
     KeypairRetired,
     PeerStatus,
@@ -425,6 +426,14 @@ class Heart:
 
     def drops(self) -> dict[DropReason, int]:
         return dict(self._drops)
+
+    def holdings(self) -> Holdings:
+        return Holdings(
+            peers=len(self._peers),
+            sessions=len(self._sessions),
+            staged=sum(len(peer.staged) for peer in self._peers.values()),
+            events=len(self._events) + len(self._handshakes),
+        )
 
     def count_drop(self, reason: DropReason, count: int = 1) -> None:
         self._drops[reason] += count
