@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.namespaces import OURS, SOCKETS, Host, Lab, connect, needs_namespaces, run, wait_for
+from wgtun.backend import backend
 from wgtun.platform.linux.tun import Tun
 from wgtun.uapi import unix_socket
 
@@ -230,8 +231,9 @@ def test_a_stale_socket_is_replaced_and_another_file_is_not(host: Host) -> None:
     path_of().unlink()
 
 
-def test_descriptors_are_adopted_and_the_mtu_left_alone() -> None:
-    tun = Tun.create(NAME)
+@pytest.mark.parametrize("offload", [False, True] if backend() == "native" else [False])
+def test_descriptors_are_adopted_and_the_mtu_left_alone(offload: bool) -> None:
+    tun = Tun.create(NAME, offload=offload)
     run("ip", "link", "set", NAME, "mtu", "1333")
     listener = unix_socket.listen(NAME)
     descriptors = tun.fileno(), listener.fileno()

@@ -16,7 +16,7 @@ if sys.platform == "win32":
 
 from wgtun import AllowedIP, Device, Endpoint, PresharedKey, PrivateKey, PublicKey, UapiError, platform
 from wgtun.constants import MAX_PEERS
-from wgtun.dataplane import OuterSide
+from wgtun.dataplane import EngineFailed, OuterSide
 from wgtun.uapi.model import DeviceState, PeerChange, SetRequest
 
 KEY = PrivateKey(bytes(range(1, 33)))
@@ -35,6 +35,7 @@ class Bench:
         self.device = device
         self.program = program
         self.opened: list[tuple[int, int]] = []
+        self.failed = asyncio.Event()
         self.fail_with = 0
 
     def state(self) -> DeviceState:
@@ -60,7 +61,14 @@ def on_bench(test: Callable[[Bench], Awaitable[None]]) -> Callable[[], None]:
             return platform.open_sockets(port, 0)
 
         logger = logging.Logger("test", logging.CRITICAL)
-        device = Device(asyncio.get_running_loop(), tunnel, open_sockets, clock=platform.clock, logger=logger)
+        device = Device(
+            asyncio.get_running_loop(),
+            tunnel,
+            open_sockets,
+            clock=platform.clock,
+            logger=logger,
+            on_failed=lambda: bench.failed.set(),
+        )
         bench = Bench(device, program)
         try:
             await test(bench)
@@ -74,6 +82,14 @@ def on_bench(test: Callable[[Bench], Awaitable[None]]) -> Callable[[], None]:
 
     wrapper.__name__ = test.__name__
     return wrapper
+
+
+@on_bench
+async def test_a_failed_engine_ends_the_device(bench: Bench) -> None:
+    poll = iter((EngineFailed("a worker panicked"), None))
+    bench.device.engine.poll_event = lambda: next(poll)  # type: ignore[method-assign]
+    bench.device._schedule_turn()
+    await asyncio.wait_for(bench.failed.wait(), 5)
 
 
 @on_bench
