@@ -1,5 +1,5 @@
 # Each target prepares what it needs. PYTHON chooses the interpreter that .venv is made with.
-.PHONY: demo test lint format bench lock clean
+.PHONY: demo test lint format bench fuzz audit lock clean
 OTHER_SYSTEMS = darwin win32 freebsd14 openbsd7
 
 demo:
@@ -33,6 +33,18 @@ format:
 bench:
 	@tools/bootstrap test
 	.venv/bin/python -m benchmarks
+
+# An hour of each would be thorough; SECONDS says how long.
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	cd native && for target in inbound virtio_split merge_split; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(or $(SECONDS),60) || exit 1; \
+	done
+
+# Licences, advisories and sources of what the native engine is made of.
+audit:
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cd native && cargo deny check
 
 lock:
 	tools/lock

@@ -24,7 +24,9 @@ mod waiter;
 mod worker;
 
 pub use engine::Engine;
+pub use receive::{Inbox, Received};
 pub use signal::Signal;
 pub use sockets::Sockets;
 pub use train::Train;
-pub use tunnel::{Format, Tunnel};
+pub use tunnel::{Format, Outbox, Tunnel};
+pub use waiter::Waiter;

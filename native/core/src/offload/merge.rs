@@ -254,8 +254,11 @@ fn protocol(packet: &[u8]) -> u8 {
     if packet[0] >> 4 == 4 { packet[9] } else { packet[6] }
 }
 
-/// Whether the transport checksum is right: merged, nobody would ever look at it again.
+/// Whether all checksums are right: merged, nobody would ever look at them again.
 fn is_verified(packet: &[u8], transport: usize) -> bool {
+    if transport == IPV4_HEADER && fold(sum(&packet[..transport], 0)) != 0xffff {
+        return false;
+    }
     let pseudo = pseudo_header(addresses(packet), protocol(packet), packet.len() - transport);
     fold(sum(&packet[transport..], pseudo)) == 0xffff
 }
