@@ -42,15 +42,13 @@ class Endpoint(NamedTuple):
 
     @classmethod
     def from_address(cls, address: SocketAddress) -> Endpoint:
-        """The endpoint behind the source address of a received datagram."""
+        """The endpoint behind the source address of a received datagram.
+
+        Its zone is a number: whoever reads it may be in another namespace, where the interface's
+        name means nothing (and crashes wg).
+        """
         scope = address[3] if len(address) == 4 else 0
-        zone = ""
-        if scope:
-            try:
-                zone = socket.if_indextoname(scope)
-            except OSError:  # the interface is gone, or in another namespace
-                zone = str(scope)
-        return cls(address[0].partition("%")[0], address[1], zone)
+        return cls(address[0].partition("%")[0], address[1], str(scope) if scope else "")
 
     @property
     def is_ipv6(self) -> bool:

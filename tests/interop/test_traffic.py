@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, end, needs_namespaces, pair, run, wait_for
+from tests.support.namespaces import OURS, WIREGUARD_GO, Host, Lab, end, needs_namespaces, pair, run, wait_for
 from tests.support.transfer import Transfer
 
 pytestmark = [
@@ -91,3 +91,29 @@ def test_a_burst_of_udp_arrives(first: Sequence[str], second: Sequence[str]) -> 
             # The receiving program may be late on a busy machine; a tunnel that loses loses more.
             assert total["lost_percent"] < 10, total
         end(server)
+
+
+def test_link_local_endpoints_keep_their_zone() -> None:
+    with Lab() as lab:
+        left, right = lab.joined_hosts()
+        one, two = left.start(OURS), right.start(OURS)
+        for tunnel in (one, two):
+            tunnel.up()
+        endpoints = {}
+        for host in (left, right):
+            wait_for(lambda host=host: link_local(host) is not None, what="a link-local address")  # type: ignore[misc]
+            endpoints[host] = link_local(host)
+        one.add_peer(two, f"[{endpoints[right]}%{left.device_index()}]:51820")
+        two.add_peer(one)  # learns where the other is
+        one.ping(two)
+        two.ping(one)
+        Transfer(two, one, 5_000_000).finish()
+        assert f"{endpoints[left]}%" in two.show("endpoints")
+
+
+def link_local(host: Host) -> str | None:
+    """The host's link-local address, when it may be used."""
+    for line in host.ip("-6", "-o", "address", "show", "dev", host.device, "scope", "link").splitlines():
+        if "tentative" not in line:
+            return line.split()[3].partition("/")[0]
+    return None

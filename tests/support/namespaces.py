@@ -118,6 +118,10 @@ class Host:
         names = [line.split(": ")[1].partition("@")[0] for line in self.ip("-o", "link").splitlines()]
         return next(name for name in names if name[:2] in ("va", "vb"))
 
+    def device_index(self) -> int:
+        """Its number in this namespace: a zone that means the same everywhere."""
+        return int(self.ip("-o", "link", "show", self.device).partition(":")[0])
+
     def words(self, *words: str) -> list[str]:
         return ["ip", "netns", "exec", self.namespace, *words]
 

@@ -59,7 +59,7 @@ mod linux {
     }
 
     fn outbound(never: &Signal, tunnel: &Tunnel, mut train: Train, path: &Path) {
-        let (mut buffer, mut waiter, queue) = (vec![0; 65_545], Waiter::new(), tunnel.queue(0));
+        let (mut buffer, mut waiter, queue) = (vec![0; 65_545], Waiter::default(), tunnel.queue(0));
         while waiter.wait(never, queue) {
             loop {
                 // SAFETY: writes at most as many bytes as the buffer has.
@@ -78,8 +78,8 @@ mod linux {
     }
 
     fn inbound(never: &Signal, tunnel: &Tunnel, socket: &UdpSocket, heart: &Heart) {
-        let (mut inbox, mut outbox, mut packets) = (Inbox::new(), Outbox::default(), Vec::new());
-        let mut waiter = Waiter::new();
+        let (mut inbox, mut outbox, mut packets) = (Inbox::default(), Outbox::default(), Vec::new());
+        let mut waiter = Waiter::default();
         while waiter.wait(never, socket.as_fd()) {
             while inbox.receive(socket.as_fd()).is_ok() {
                 for train in &inbox.received {

@@ -35,9 +35,9 @@ pub struct Inbound {
 
 impl Inbound {
     pub fn run(mut self, stop: &Signal, socket: BorrowedFd<'_>) {
-        let (mut inbox, mut outbox) = (Inbox::new(), Outbox::default());
+        let (mut inbox, mut outbox) = (Inbox::default(), Outbox::default());
         let (mut run, mut packets) = (Run::default(), Vec::new());
-        let mut waiter = Waiter::new();
+        let mut waiter = Waiter::default();
         while waiter.wait(stop, socket) {
             for _ in 0..BATCH {
                 match inbox.receive(socket) {

@@ -29,7 +29,7 @@ pub fn run(stop: &Signal, heart: &Arc<Heart>, tunnel: &Tunnel, queue: usize, mut
     let mut buffer = vec![0; BUFFER_SIZE];
     let mut replies = Vec::new();
     let descriptor = tunnel.queue(queue);
-    let mut waiter = Waiter::new();
+    let mut waiter = Waiter::default();
     while waiter.wait(stop, descriptor) {
         let now = clock::now();
         for _ in 0..BATCH {

@@ -37,8 +37,8 @@ pub struct Inbox {
     pub received: Vec<Received>,
 }
 
-impl Inbox {
-    pub fn new() -> Self {
+impl Default for Inbox {
+    fn default() -> Self {
         Inbox {
             buffer: vec![0; MESSAGES * MESSAGE_SIZE], // untouched pages cost nothing
             names: std::array::from_fn(|_| SockAddrStorage::zeroed()),
@@ -46,7 +46,9 @@ impl Inbox {
             received: Vec::with_capacity(MESSAGES),
         }
     }
+}
 
+impl Inbox {
     /// Take in what waits, as far as there is room. An error of the kind WouldBlock says that nothing waits.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.received.clear();
@@ -90,9 +92,8 @@ fn interpret(at: Range<usize>, mut address: SocketAddr, ancillary: &Ancillary) -
         match (level, kind) {
             #[cfg(target_os = "linux")]
             (libc::SOL_UDP, libc::UDP_GRO) => {
-                if let Some(size) = value.first_chunk().map(|size| i32::from_ne_bytes(*size)) {
-                    segment = usize::try_from(size).unwrap_or(0);
-                }
+                let size = value.first_chunk().map_or(0, |size| i32::from_ne_bytes(*size));
+                segment = usize::try_from(size).ok().filter(|size| *size > 0).unwrap_or(segment);
             }
             #[cfg(target_os = "linux")]
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => source = source_v4(value),

@@ -21,11 +21,13 @@ pub struct Waiter {
     is_active: bool,
 }
 
-impl Waiter {
-    pub fn new() -> Self {
+impl Default for Waiter {
+    fn default() -> Self {
         Waiter { may_be_active: available_parallelism().is_ok_and(|count| count.get() > 1), is_active: false }
     }
+}
 
+impl Waiter {
     /// Wait until the descriptor is readable; false when the signal came first.
     pub fn wait(&mut self, stop: &Signal, descriptor: BorrowedFd<'_>) -> bool {
         let begin = Instant::now();

@@ -12,6 +12,8 @@ use crate::io::signal::Signal;
 pub struct Worker {
     stop: Arc<Signal>,
     thread: Option<JoinHandle<()>>,
+    /// The process that has the thread.
+    process: u32,
 }
 
 impl Worker {
@@ -28,16 +30,17 @@ impl Worker {
                 heart.events.push(Event::EngineFailed { reason: format!("{name} panicked: {text}") });
             }
         })?;
-        Ok(Worker { stop, thread: Some(thread) })
+        Ok(Worker { stop, thread: Some(thread), process: std::process::id() })
     }
 }
 
-/// Stops the thread and waits for its end.
+/// Stops the thread and waits for its end. In a forked child there is no thread, and the signal is the parent's.
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.stop.raise();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join(); // a panic was caught within
+        let thread = self.thread.take();
+        if self.process == std::process::id() {
+            self.stop.raise();
+            let _ = thread.map(JoinHandle::join); // a panic was caught within
         }
     }
 }
