@@ -691,6 +691,15 @@ impl Heart {
     }
 }
 
+/// A session knows its peer, and the peer its sessions: neither goes, and no key is wiped, before they part.
+impl Drop for Heart {
+    fn drop(&mut self) {
+        for peer in lock(&self.peers).values() {
+            lock(&peer.state).slots.clear();
+        }
+    }
+}
+
 /// The first four bytes, as far as they are there.
 fn message_type(datagram: &[u8]) -> u32 {
     let mut first = [0; 4];

@@ -3,12 +3,16 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::*;
 use wgtun_core::constants::{REJECT_AFTER_MESSAGES, Timing};
+use wgtun_core::crypto::aead::Key;
 use wgtun_core::drops::DropReason;
 use wgtun_core::events::Event;
 use wgtun_core::heart::{Heart, Outgoing, Packets, Run};
 use wgtun_core::path::Path;
+use wgtun_core::session::Keypair;
 
 const NOW: u64 = 1_000_000_000_000;
 
@@ -150,16 +154,17 @@ fn nothing_comes_in_under_an_erased_session_or_from_a_removed_peer() {
 #[test]
 fn keys_are_gone_when_a_session_is() {
     let (first, _) = pair();
-    let probe = std::sync::Arc::new(wgtun_core::crypto::aead::Key::new(&[3; 32]));
-    let keys = wgtun_core::session::Keypair {
-        send: probe.clone(),
-        receive: probe.clone(),
-        local_index: 9,
-        remote_index: 9,
-        initiator: true,
+    let probe = Arc::new(Key::new(&[3; 32]));
+    let install = || {
+        let (send, receive) = (probe.clone(), probe.clone());
+        let keys = Keypair { send, receive, local_index: 9, remote_index: 9, initiator: true };
+        first.install_keypair(NOW, PEER, keys).unwrap();
+        assert_eq!(Arc::strong_count(&probe), 3);
     };
-    first.install_keypair(NOW, PEER, keys).unwrap();
-    assert_eq!(std::sync::Arc::strong_count(&probe), 3);
+    install();
     first.erase_keypairs(PEER).unwrap();
-    assert_eq!(std::sync::Arc::strong_count(&probe), 1);
+    assert_eq!(Arc::strong_count(&probe), 1);
+    install();
+    drop(first);
+    assert_eq!(Arc::strong_count(&probe), 1);
 }
