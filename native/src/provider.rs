@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pyo3::buffer::PyBuffer;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -182,10 +183,7 @@ impl TransportKey {
     }
 }
 
-/// Of anything that `bytes` accepts as a buffer; the stable ABI of Python 3.10 has no buffers of its own.
+/// Of anything that has them: bytes, a view.
 fn bytes_of(data: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    match data.cast::<PyBytes>() {
-        Ok(bytes) => Ok(bytes.as_bytes().to_vec()),
-        Err(_) => data.py().get_type::<PyBytes>().call1((data,))?.extract(),
-    }
+    PyBuffer::<u8>::get(data)?.to_vec(data.py())
 }

@@ -179,7 +179,7 @@ impl Heart {
             }
             let mtu = self.mtu.load(Ordering::Relaxed);
             let datagram_size = |number| datagram_size(packets.size(number), mtu);
-            let (session, first, end) = self.reserve(now, peer.id, state, next..count, datagram_size);
+            let (session, first, end) = self.reserve(now, peer.id, state, next..count, datagram_size, true);
             let traffic_class = ecn::outer_class(header);
             for number in next..end {
                 let counter = first + (number - next) as u64;
@@ -231,19 +231,15 @@ impl Heart {
             let (Some(path), Some(packet)) = (state.path, state.staged.pop_front()) else { return };
             let size = datagram_size(packet.len(), self.mtu.load(Ordering::Relaxed));
             let is_data = !packet.is_empty();
-            let (session, counter, _) = if is_data {
-                self.reserve(now, peer.id, state, 0..1, |_| size)
-            } else {
-                self.reserve_keepalive(now, peer.id, state, size)
-            };
+            let (session, counter, _) = self.reserve(now, peer.id, state, 0..1, |_| size, is_data);
             let traffic_class = if is_data { ecn::outer_class(&packet) } else { 0 };
             let datagram = out.place(&path, traffic_class, size);
             seal(&session, counter, datagram, packet.len(), |room| room.copy_from_slice(&packet));
         }
     }
 
-    /// Take counters for data packets under the current, usable session, as many as it has, and account
-    /// for them. Returns the session, the first counter, and the end of the numbers that got one.
+    /// Take counters under the current, usable session, as many as it has, and account for the packets:
+    /// data, or a keepalive. Returns the session, the first counter, and the end of the numbers that got one.
     fn reserve(
         &self,
         now: u64,
@@ -251,6 +247,7 @@ impl Heart {
         mut state: MutexGuard<'_, PeerState>,
         numbers: Range<usize>,
         datagram_size: impl Fn(usize) -> usize,
+        is_data: bool,
     ) -> (Arc<Session>, u64, usize) {
         let slot = state.slots.current.as_deref_mut().expect("the session is usable");
         let left = REJECT_AFTER_MESSAGES - slot.send_counter;
@@ -258,7 +255,7 @@ impl Heart {
         let bytes = (numbers.start..end).map(datagram_size).sum();
         let (session, first) = take_counters(&mut state, end - numbers.start);
         note_sent(now, &mut state, bytes);
-        if state.unanswered_since == 0 {
+        if is_data && state.unanswered_since == 0 {
             state.unanswered_since = now;
             if !state.unanswered_reported {
                 state.unanswered_reported = true;
@@ -267,19 +264,6 @@ impl Heart {
         }
         self.look_at_age(now, peer, &mut state);
         (session, first, end)
-    }
-
-    fn reserve_keepalive(
-        &self,
-        now: u64,
-        peer: PeerId,
-        mut state: MutexGuard<'_, PeerState>,
-        size: usize,
-    ) -> (Arc<Session>, u64, usize) {
-        let (session, counter) = take_counters(&mut state, 1);
-        note_sent(now, &mut state, size);
-        self.look_at_age(now, peer, &mut state);
-        (session, counter, 1)
     }
 
     fn look_at_age(&self, now: u64, peer: PeerId, state: &mut PeerState) {
