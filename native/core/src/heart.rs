@@ -253,7 +253,8 @@ impl Heart {
         let left = REJECT_AFTER_MESSAGES - slot.send_counter;
         let end = numbers.end.min(numbers.start.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
         let bytes = (numbers.start..end).map(datagram_size).sum();
-        let (session, first) = take_counters(&mut state, end - numbers.start);
+        let (session, first) = (slot.session.clone(), slot.send_counter);
+        slot.send_counter += (end - numbers.start) as u64;
         note_sent(now, &mut state, bytes);
         if is_data && state.unanswered_since == 0 {
             state.unanswered_since = now;
@@ -695,13 +696,6 @@ fn message_type(datagram: &[u8]) -> u32 {
 /// Bytes of the datagram for a packet.
 fn datagram_size(packet: usize, mtu: usize) -> usize {
     TRANSPORT_OVERHEAD + packet + padding_size(packet, mtu)
-}
-
-fn take_counters(state: &mut PeerState, count: usize) -> (Arc<Session>, u64) {
-    let slot = state.slots.current.as_deref_mut().expect("the session is usable");
-    let first = slot.send_counter;
-    slot.send_counter += count as u64;
-    (slot.session.clone(), first)
 }
 
 /// Something authentic goes to the peer.
