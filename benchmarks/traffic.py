@@ -78,7 +78,7 @@ def udp_large(pair: Pair, seconds: float) -> Figures:
 
 def ping(pair: Pair, seconds: float) -> Figures:
     """Mean round trip of a flood."""
-    out = pair.left.run("ping", "-q", "-f", "-c", "20000", "-w", str(max(1, round(seconds))), pair.target)
+    out = pair.left.run("ping", "-q", "-f", "-w", str(max(1, round(seconds))), pair.target)
     match = re.search(r"= [\d.]+/([\d.]+)/", out)
     if match is None:
         raise Failed("no answer")

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.support.namespaces import needs_namespaces, run
+from wgtun.backend import backend
 
 
 def demo(*options: str) -> str:
@@ -21,7 +22,7 @@ def demo(*options: str) -> str:
 def test_demo_in_one_process() -> None:
     out = demo("--rootless")
     assert "handshake and first packet" in out
-    assert "Mbit/s" in out
+    assert f"Mbit/s, with the {backend()} engine" in out
     assert "It works." in out
 
 

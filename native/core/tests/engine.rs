@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use wgtun_core::constants::Timing;
-use wgtun_core::drops::DropReason;
+use wgtun_core::drops::{DropReason, Drops};
 use wgtun_core::events::Event;
-use wgtun_core::io::{Engine, Format, Sockets, Tunnel};
+use wgtun_core::io::{Engine, Format, Outbox, Sockets, Tunnel};
+use wgtun_core::offload::testing::{Sender, Shape};
 
 const FAMILY: ([u8; 4], [u8; 4]) = ([0, 0, 0, 2], [0, 0, 0, 30]);
 
@@ -94,6 +95,47 @@ fn shutdown_ends_under_load() {
     assert!(begin.elapsed() < Duration::from_secs(1));
     stop.store(true, Ordering::Relaxed);
     sender.join().unwrap();
+}
+
+/// A kernel may refuse merged packets and take single ones; here a small buffer does so.
+#[test]
+fn refused_merged_packets_are_written_apart_and_lost_are_none() {
+    let (out, program) = UnixDatagram::pair().unwrap();
+    program.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket2::SockRef::from(&out).set_send_buffer_size(10_000).unwrap();
+    let tunnel = Tunnel::new(&[out.as_fd()], Format::Virtio { tso: true, uso: true }).unwrap();
+    let (mut outbox, drops) = (Outbox::default(), Drops::default());
+    let mut sender = Sender::default();
+    let shape = Shape {
+        is_v6: false,
+        is_tcp: true,
+        flow: 0,
+        payload: 1380,
+        flags: 0x10,
+        options: 3,
+        dont_fragment: true,
+        tos: 0,
+        gap: 0,
+        id_gap: 0,
+        bad_checksum: false,
+    };
+    // The second time merging would work, but it was learned that it may not.
+    for count in [40, 5] {
+        let packets: Vec<_> = (0..count).map(|_| sender.packet(&shape)).collect();
+        let size = packets[0].len();
+        let places: Vec<_> = (0..count).map(|number| number * size..(number + 1) * size).collect();
+        let reader = program.try_clone().unwrap();
+        let received = std::thread::spawn(move || -> Vec<Vec<u8>> {
+            let mut buffer = [0; 70_000];
+            let mut receive = |_| reader.recv(&mut buffer).map(|size| buffer[..size].to_vec()).unwrap();
+            (0..count).map(&mut receive).collect()
+        });
+        tunnel.write(0, &mut packets.concat(), &places, &mut outbox, &drops);
+        for (received, sent) in received.join().unwrap().iter().zip(&packets) {
+            assert_eq!(received[10 + 12..], sent[12..]); // ids and header checksums aside
+        }
+        assert_eq!(drops.get(DropReason::TunWriteFailed), 0);
+    }
 }
 
 #[test]

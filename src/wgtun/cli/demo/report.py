@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from wgtun.backend import backend
 from wgtun.uapi.model import DeviceState
 
 
@@ -23,6 +24,6 @@ def summary(first: DeviceState, second: DeviceState, transfer: str) -> int:
             f"  {name} device: peer {peer.public_key.short()} at {peer.endpoint}, "
             f"handshake {age:.1f} s ago, {peer.tx_bytes:,} bytes sent, {peer.rx_bytes:,} received"
         )
-    print(f"  transfer through the tunnel: {transfer}")
+    print(f"  transfer through the tunnel: {transfer}, with the {backend()} engine")
     print("  It works." if good else "  It does NOT work.")
     return 0 if good else 1
