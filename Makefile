@@ -7,7 +7,7 @@ demo:
 	@.venv/bin/wgtun demo
 
 test: lint
-	@if command -v cargo >/dev/null; then cd native && cargo test --quiet --release -p wgtun-core; fi
+	@if tools/engines | grep -q native; then cd native && cargo test --quiet --release -p wgtun-core; fi
 	@for engine in $$(tools/engines); do \
 		echo "make test: everything with the $$engine engine"; \
 		WGTUN_ENGINE=$$engine .venv/bin/pytest || exit 1; \
@@ -19,7 +19,7 @@ lint:
 	.venv/bin/ruff format --check .
 	for system in $(OTHER_SYSTEMS); do .venv/bin/mypy --platform $$system --cache-dir .mypy_cache/$$system src || exit 1; done
 	.venv/bin/mypy --platform linux
-	@if command -v cargo >/dev/null; then \
+	@if tools/engines | grep -q native; then \
 		(cd native && cargo fmt --all --check && cargo clippy --quiet --release --workspace --all-targets -- -D warnings) && \
 		.venv/bin/python -m mypy.stubtest wgtun_native; \
 	fi
@@ -28,7 +28,7 @@ format:
 	@tools/bootstrap test
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
-	@if command -v cargo >/dev/null; then cd native && cargo fmt --all; fi
+	@if tools/engines | grep -q native; then cd native && cargo fmt --all; fi
 
 bench:
 	@tools/bootstrap test
