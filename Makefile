@@ -23,7 +23,7 @@ format:
 
 bench:
 	@tools/bootstrap test
-	.venv/bin/python benchmarks/throughput.py
+	.venv/bin/python -m benchmarks
 
 lock:
 	tools/lock
