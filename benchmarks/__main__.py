@@ -19,12 +19,11 @@ import sys
 import time
 from pathlib import Path
 
-from tests.support.namespaces import missing_for_namespaces
-
 from benchmarks.contenders import REFERENCE, Contender, Daemon, built_in
 from benchmarks.measures import MEASURES
 from benchmarks.report import as_json, table
 from benchmarks.rounds import take
+from tests.support.namespaces import missing_for_namespaces
 
 
 def main() -> int:

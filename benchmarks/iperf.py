@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tests.support.namespaces import Host, end
-
 from benchmarks.contenders import Link
 from benchmarks.measure import MeasureError
+from tests.support.namespaces import Host, end
 
-_GRACE = 30  # seconds, for connecting and exchanging results
+_GRACE = 20  # seconds, for connecting and exchanging results
 
 
 class Received(NamedTuple):

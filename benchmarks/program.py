@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support.namespaces import Host, end
-
 from benchmarks.measure import MeasureError
+from tests.support.namespaces import Host, end
 
 
 class Program:

@@ -10,11 +10,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from tests.support.namespaces import Lab
-
 from benchmarks.contenders import Contender, Daemon, Link
 from benchmarks.measure import DaemonMeasure, Measure, MeasureError, Values
 from benchmarks.results import Results
+from tests.support.namespaces import Lab
 
 # What measuring can fail with: our own reasons, programs that fail or hang, what they print that can't be read.
 _FAILURES = (

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 
-from tests.support import large_configuration
-from tests.support.namespaces import Lab, Tunnel
-from tests.support.uapi import SUCCESS, talk
-
 from benchmarks.contenders import Daemon
 from benchmarks.measure import DaemonMeasure, Figure, MeasureError, Values
 from benchmarks.process import resident_memory
+from tests.support import large_configuration
+from tests.support.namespaces import Lab, Tunnel
+from tests.support.uapi import SUCCESS, talk
 
 
 def peers(daemon: Daemon, _seconds: float) -> Values:

@@ -11,14 +11,13 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from tests.support.large_configuration import allowed_ip
-from tests.support.namespaces import Lab
-from tests.support.uapi import SUCCESS, talk
-
 from benchmarks.contenders import Daemon
 from benchmarks.measure import DaemonMeasure, Figure, MeasureError, Values
 from benchmarks.process import DAEMON_CPU, LOAD_CPU, cpu_seconds, pinned
 from benchmarks.program import running
+from tests.support.large_configuration import allowed_ip
+from tests.support.namespaces import Lab
+from tests.support.uapi import SUCCESS, talk
 from wgtun.constants import SECOND
 from wgtun.noise import tai64n
 from wgtun.noise.handshake import InitiatorHandshake

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from benchmarks.iperf import parse
 from benchmarks.measure import Figure, LinkMeasure, MeasureError
 from benchmarks.measures import MEASURES
