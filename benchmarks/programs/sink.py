@@ -9,6 +9,7 @@ import time
 from benchmarks.mmsg import Incoming, receive_timeout
 from benchmarks.programs import report
 
+_SO_RCVBUFFORCE = 33  # not in Python's socket module
 _BATCH = 256
 _SIZE = 2048  # bytes, more than any of our datagrams
 _SETTLE = 0.5  # seconds
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     args = parser.parse_args()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), _RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
         sock.bind((args.address, args.port))
         receive_timeout(sock, _PATIENCE)
         report(ready=True)
