@@ -32,6 +32,7 @@ format:
 
 bench:
 	@tools/bootstrap test
+	@if tools/engines | grep -q native; then cd native && cargo build --quiet --release -p wgtun-core --example forwarder; fi
 	.venv/bin/python -m benchmarks
 
 # An hour of each would be thorough; SECONDS says how long.

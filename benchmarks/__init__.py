@@ -1,1 +1,1 @@
-"""Measurements of our daemons beside others. `python -m benchmarks --help` says how."""
+"""Our daemons beside others, in one run: `python -m benchmarks --help`, and docs/performance.md."""

@@ -1,53 +1,53 @@
-"""The benchmarks run from end to end, and their table says what was measured."""
+"""The benchmarks run from end to end, and leave nothing behind."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.report import table
 
-from tests.support.namespaces import needs_namespaces
-from wgtun.backend import backend
+from tests.support.namespaces import needs_namespaces, run
 
-ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.netns,
+    needs_namespaces,
+    pytest.mark.skipif(shutil.which("iperf3") is None, reason="needs iperf3"),
+]
 
-
-def test_the_table_has_medians_spreads_and_ratios() -> None:
-    results = {"ours": {"tcp1": [4.0, 6.0, 5.0], "memory": [30.0]}, "theirs": {"tcp1": [1.0, 3.0, 2.0]}}
-    lines = table(results, "theirs").splitlines()
-    assert lines[0] == "TCP, one stream [Gbit/s]"
-    assert lines[1].split() == ["ours", "5.00", "(4.00", "to", "6.00)", "2.50", "x"]
-    assert lines[2].split()[-2:] == ["1.00", "x"]
-    assert lines[-1].split() == ["ours", "30"]
+COMMAND = [sys.executable, "-m", "benchmarks", "--rounds", "1", "--seconds", "1"]
 
 
-@pytest.mark.netns
-@needs_namespaces
-@pytest.mark.skipif(not all(map(shutil.which, ("iperf3", "gcc", "taskset"))), reason="needs iperf3, gcc and taskset")
-def test_one_round(tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    words = [
-        "--rounds",
-        "1",
-        "--seconds",
-        "1",
-        "--only",
-        f"plain,{backend()}",
-        "--measure",
-        "tcp1,udp_small,ping,peers",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *words, "--json", str(out)],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(out.read_text())
-    assert set(figures) == {"plain", backend()}
-    assert set(figures[backend()]) == {"tcp1", "cpu", "udp_small", "ping", "peers", "peers_memory"}
-    assert all(values[0] > 0 for values in figures[backend()].values())
-    assert "TCP, one stream" in done.stdout
+def leftovers(pid: int) -> list[str]:
+    """The namespaces that a process of the benchmarks made."""
+    return [line for line in run("ip", "netns").splitlines() if line.startswith(f"wgtest-{pid}-")]
+
+
+def test_a_short_run(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    words = [*COMMAND, "--measure", "tcp1,ping", "--only", "plain,python", "broken=false", "--json", str(file)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "TCP, one stream, Gbit/s" in output
+    assert "broken, tcp1: failed: did not start" in output
+    found = json.loads(file.read_text())["contenders"]
+    assert set(found["plain"]) == {"tcp1", "ping"}
+    assert set(found["python"]) == {"tcp1", "cpu", "ping"}
+    assert all(figure["median"] > 0 for figure in found["python"].values())
+    assert not leftovers(process.pid)
+
+
+def test_an_interrupted_run_cleans_up() -> None:
+    words = [*COMMAND, "--measure", "ping,tcp1", "--only", "python"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    next(line for line in process.stderr if line.startswith("round"))  # one measure is taken, the next one begins
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGINT
+    assert not leftovers(process.pid)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import large_configuration
 from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, Tunnel, connect, needs_namespaces, run
+from tests.support.uapi import SUCCESS, talk
 
 pytestmark = [pytest.mark.netns, needs_namespaces]
 
@@ -130,50 +131,27 @@ def test_a_failed_set_changes_nothing() -> None:
         assert view(tunnel) == before
         for line in (b"endpoint=nowhere", b"nonsense", b"allowed_ip=10.0.0.0", b"public_key=00"):
             answer = talk(
-                tunnel, b"set=1\nlisten_port=41901\nreplace_peers=true\npublic_key=%s\n%s\n\n" % (b"11" * 32, line)
+                tunnel.socket,
+                b"set=1\nlisten_port=41901\nreplace_peers=true\npublic_key=%s\n%s\n\n" % (b"11" * 32, line),
             )
             assert answer.startswith(b"errno=-")
-            assert answer != b"errno=0\n\n"
+            assert answer != SUCCESS
         assert view(tunnel) == before
-
-
-def talk(tunnel: Tunnel, message: bytes) -> bytes:
-    """One request over the socket, and its answer."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(tunnel.socket))
-        client.settimeout(20)
-        client.sendall(message)
-        answer = bytearray()
-        while not answer.endswith(b"\n\n"):
-            chunk = client.recv(1 << 20)
-            assert chunk, "the connection was closed"
-            answer += chunk
-        return bytes(answer)
 
 
 @pytest.mark.parametrize("what", ["allowed IPs", "peers"])
 def test_large_configurations_are_quick(what: str) -> None:
-    if what == "peers":
-        message = b"set=1\nreplace_peers=true\n" + b"".join(
-            b"public_key=%s\nendpoint=192.0.2.9:%d\nallowed_ip=10.%d.%d.%d/32\n"
-            % (os.urandom(32).hex().encode(), number + 1, number >> 16, number >> 8 & 255, number & 255)
-            for number in range(10_000)
-        ) + b"\n"  # fmt: skip
-    else:
-        message = b"set=1\nreplace_peers=true\npublic_key=" + os.urandom(32).hex().encode() + b"\n" + b"".join(
-            b"allowed_ip=10.%d.%d.%d/32\n" % (number >> 16, number >> 8 & 255, number & 255)
-            for number in range(131_072)
-        ) + b"\n"  # fmt: skip
+    message = large_configuration.peers() if what == "peers" else large_configuration.allowed_ips()
     with Lab() as lab:
         tunnel = lab.host().start(OURS)
         tunnel.up()
         set_times, get_times = [], []
         for _ in range(3):
             begin = time.perf_counter()
-            assert talk(tunnel, message) == b"errno=0\n\n"
+            assert talk(tunnel.socket, message) == SUCCESS
             set_times.append(time.perf_counter() - begin)
             begin = time.perf_counter()
-            answer = talk(tunnel, b"get=1\n\n")
+            answer = talk(tunnel.socket, b"get=1\n\n")
             get_times.append(time.perf_counter() - begin)
             assert answer.count(b"\nallowed_ip=") == message.count(b"\nallowed_ip=")
         assert min(set_times) < 2, set_times
