@@ -55,6 +55,16 @@ impl Drops {
         self.0[reason as usize].fetch_add(count as u64, Ordering::Relaxed);
     }
 
+    /// How many datagrams were refused that anybody could have sent.
+    pub fn of_strangers(&self) -> u64 {
+        use DropReason::*;
+        let reasons = [
+            UnknownType, BadLength, UnknownIndex, KeyExpired, Unauthentic, BadMac1, UnderLoad, RateLimited,
+            HandshakeBacklog,
+        ];
+        reasons.map(|reason| self.get(reason)).iter().sum()
+    }
+
     pub fn get(&self, reason: DropReason) -> u64 {
         self.0[reason as usize].load(Ordering::Relaxed)
     }

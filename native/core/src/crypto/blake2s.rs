@@ -1,9 +1,9 @@
 //! BLAKE2s (RFC 7693), alone, keyed, in HMAC (RFC 2104) and in HKDF (RFC 5869) as Noise has it.
 
-use blake2::digest::consts::U16;
-use blake2::digest::{FixedOutput, KeyInit, Update};
-use blake2::{Blake2s256, Blake2sMac};
-use zeroize::Zeroizing;
+use blake2::digest::block_api::{Block, Buffer, UpdateCore, VariableOutputCore};
+use blake2::digest::{FixedOutput, Output, Update};
+use blake2::{Blake2s256, Blake2sVarCore};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::constants::MAC_SIZE;
 
@@ -43,19 +43,31 @@ pub fn kdf<const COUNT: usize>(key: &[u8; HASH_SIZE], material: &[u8]) -> Zeroiz
     outputs
 }
 
-/// Keyed BLAKE2s with 16 bytes of output. The key is worked in once, for this runs per junk datagram.
-pub struct MacKey(Blake2sMac<U16>);
+/// Keyed BLAKE2s with 16 bytes of output.
+///
+/// It keeps the state after the block that holds the key: a message costs one compression per 64 bytes,
+/// and nothing else, for this runs per junk datagram.
+pub struct MacKey(Blake2sVarCore);
 
 impl MacKey {
     /// From 1 to 32 bytes.
     pub fn new(key: &[u8]) -> Self {
-        MacKey(Blake2sMac::new_from_slice(key).expect("a key of at most 32 bytes"))
+        let mut block = Block::<Blake2sVarCore>::default();
+        block[..key.len()].copy_from_slice(key);
+        let mut state = Blake2sVarCore::new_with_params(&[], &[], key.len(), MAC_SIZE);
+        state.update_blocks(std::slice::from_ref(&block));
+        block.zeroize();
+        MacKey(state)
     }
 
+    /// Of at least one byte: with none, the block of the key would have been the last.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; MAC_SIZE] {
-        let mut state = self.0.clone();
-        parts.iter().for_each(|part| state.update(part));
-        state.finalize_fixed().into()
+        let (mut state, mut buffer) = (self.0.clone(), Buffer::<Blake2sVarCore>::default());
+        parts.iter().for_each(|part| buffer.digest_blocks(part, |blocks| state.update_blocks(blocks)));
+        assert!(buffer.get_pos() > 0, "a message");
+        let mut output = Output::<Blake2sVarCore>::default();
+        state.finalize_variable_core(&mut buffer, &mut output);
+        *output.first_chunk().expect("32 bytes")
     }
 }
 

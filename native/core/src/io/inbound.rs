@@ -6,6 +6,8 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -23,6 +25,9 @@ use crate::io::waiter::Waiter;
 const BATCH: usize = 64;
 /// Milliseconds; whatever the error is (ENOMEM, a reported ICMP error), the socket stays in use.
 const BACK_OFF: u16 = 333;
+/// While strangers' datagrams come, those of peers wait so long for the next look at the socket: to be
+/// woken for each datagram of a flood would cost several times what it takes to refuse it.
+const GATHER: Duration = Duration::from_micros(100);
 
 pub struct Inbound {
     pub heart: Arc<Heart>,
@@ -39,6 +44,7 @@ impl Inbound {
         let (mut run, mut packets) = (Run::default(), Vec::new());
         let mut waiter = Waiter::default();
         while waiter.wait(stop, socket) {
+            let strangers = self.heart.drops.of_strangers();
             for _ in 0..BATCH {
                 match inbox.receive(socket) {
                     Ok(()) => {}
@@ -51,6 +57,9 @@ impl Inbound {
                     }
                 }
                 self.work(&mut inbox, &mut outbox, &mut run, &mut packets);
+            }
+            if self.heart.drops.of_strangers() != strangers {
+                sleep(GATHER);
             }
         }
     }
