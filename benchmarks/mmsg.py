@@ -46,17 +46,21 @@ class _Message(ctypes.Structure):
 class Outgoing:
     """Datagrams laid out in memory once, to be sent many at a time.
 
-    `sources` gives each datagram a local address of its own to come from (IPv4).
+    A connected socket needs no `target`. `sources` gives each datagram a local address of its own to come from (IPv4).
     """
 
     def __init__(
-        self, sock: socket.socket, datagrams: Sequence[bytes], target: tuple[str, int], sources: Sequence[str] = ()
+        self,
+        sock: socket.socket,
+        datagrams: Sequence[bytes],
+        target: tuple[str, int] | None = None,
+        sources: Sequence[str] = (),
     ) -> None:
         self._sock = sock
         count = len(datagrams)
         self._messages = (_Message * count)()
         self._buffers = (_Buffer * count)()
-        address = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", target[1], socket.inet_aton(target[0]))
+        address = b"" if target is None else _address(*target)
         name = ctypes.create_string_buffer(address, len(address))
         # What the messages point to must live as long as they do.
         self._kept: list[object] = [name]
@@ -65,7 +69,8 @@ class Outgoing:
             self._kept.append(content)
             self._buffers[number] = _Buffer(ctypes.addressof(content), len(datagram))
             header = self._messages[number].header
-            header.name, header.name_length = ctypes.addressof(name), len(address)
+            if target is not None:
+                header.name, header.name_length = ctypes.addressof(name), len(address)
             header.buffers, header.buffer_count = ctypes.pointer(self._buffers[number]), 1
             if sources:
                 control = ctypes.create_string_buffer(_packet_info(sources[number]))
@@ -76,6 +81,11 @@ class Outgoing:
         """Send up to `count` of them; returns how many went."""
         start = ctypes.byref(self._messages, first * ctypes.sizeof(_Message))
         return _checked(_libc.sendmmsg(self._sock.fileno(), start, count, 0))
+
+
+def _address(host: str, port: int) -> bytes:
+    """A struct sockaddr_in."""
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, socket.inet_aton(host))
 
 
 def _packet_info(source: str) -> bytes:

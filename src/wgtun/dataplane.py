@@ -204,7 +204,8 @@ class OuterSide(Protocol):
     """A pair of UDP sockets, or whatever carries datagrams. Nothing here blocks."""
 
     port: int
-    offloads: frozenset[str]  # "gso": trains of datagrams leave in one call, "gro": and arrive in one
+    # "gso": trains of datagrams leave in one call, "gro": and arrive in one; "mac1": see `Underlay.set_public_key`
+    offloads: frozenset[str]
 
     def filenos(self) -> Sequence[int]: ...
 
@@ -219,6 +220,22 @@ class OuterSide(Protocol):
 
     def set_mark(self, mark: int) -> None: ...
     def close(self) -> None: ...
+
+
+class Underlay(Protocol):
+    """The network under the tunnel: where the sockets of one device come from."""
+
+    def open(self, port: int, mark: int) -> OuterSide:
+        """UDP sockets on this port (0: any), with this fwmark. Raises OSError."""
+
+    def set_public_key(self, public_key: bytes | None) -> None:
+        """The device's own key. Sockets with the offload "mac1" don't even take in handshake messages for another."""
+
+    def refused(self) -> int:
+        """How many messages were not taken in, until now."""
+
+    def close(self) -> None:
+        """The sockets stay their users' own."""
 
 
 class Engine(Protocol):

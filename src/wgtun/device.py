@@ -11,7 +11,7 @@ import errno
 import random
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from wgtun.constants import DEFAULT_TIMING, MAX_MTU, MAX_PEERS, SECOND, Timing
 from wgtun.dataplane import (
@@ -24,6 +24,7 @@ from wgtun.dataplane import (
     SessionNeeded,
     TunnelRemoved,
     TunnelSide,
+    Underlay,
 )
 from wgtun.endpoint import Endpoint
 from wgtun.engine import make_engine
@@ -53,11 +54,6 @@ _PEERS_PER_CHECK = 256  # source addresses checked in one go
 _RETRY_OPEN = 1.0  # seconds until the sockets are tried again after the interface went up in vain
 
 
-class OpenSockets(Protocol):
-    def __call__(self, port: int, mark: int) -> OuterSide:
-        """UDP sockets on this port (0: any), with this fwmark. Raises OSError."""
-
-
 def _endpoint(peer: Peer, address: SocketAddress) -> Endpoint:
     """Where the peer is now; as it was written, while it has not moved."""
     if peer.endpoint is not None and peer.endpoint.address() == address:
@@ -66,7 +62,7 @@ def _endpoint(peer: Peer, address: SocketAddress) -> Endpoint:
 
 
 class Device:
-    """One device. Everything happens on `loop`; no method blocks.
+    """One device. Everything happens on `loop`; no method blocks. The underlay becomes its own, the tunnel does not.
 
     `clock` is the system's own (`platform.clock`). `on_removed` is called when the tunnel side has
     vanished, `on_failed` when a bug in the engine leaves the device without a part of it.
@@ -76,7 +72,7 @@ class Device:
         self,
         loop: asyncio.AbstractEventLoop,
         tunnel: TunnelSide,
-        open_sockets: OpenSockets,
+        underlay: Underlay,
         *,
         clock: Clock,
         logger: logging.Logger,
@@ -87,7 +83,7 @@ class Device:
         key_log: KeyLog | None = None,
     ) -> None:
         self._loop = loop
-        self._open_sockets = open_sockets
+        self._underlay = underlay
         self._clock = clock
         self._wall_clock = wall_clock
         self._logger = logger
@@ -146,7 +142,7 @@ class Device:
     def _open_or_retry(self) -> None:
         self._retry = None
         try:
-            sockets = self._open_sockets(self._listen_port, self._fwmark)
+            sockets = self._underlay.open(self._listen_port, self._fwmark)
         except OSError as error:
             self._logger.error("Unable to open the sockets on port %d: %s; trying again", self._listen_port, error)
             self._retry = self._loop.call_later(_RETRY_OPEN, self._open_or_retry)
@@ -215,7 +211,9 @@ class Device:
 
     def drops(self) -> dict[DropReason, int]:
         """How many packets and datagrams were dropped, by reason."""
-        return self.engine.drops()
+        drops = self.engine.drops()
+        drops[DropReason.BAD_MAC1] += self._underlay.refused()
+        return drops
 
     def set(self, request: SetRequest) -> None:
         """Apply a whole request, or nothing. Raises UapiError.
@@ -233,6 +231,7 @@ class Device:
         if private_key != self._private_key:
             self._private_key = private_key
             self._control.set_private_key(at, None if private_key is None else bytes(private_key))
+            self._underlay.set_public_key(self._control.public_key)
             self._logger.debug("UAPI: Updating private key")
         if request.replace_peers:
             self._logger.debug("UAPI: Removing all peers")
@@ -266,7 +265,7 @@ class Device:
             if not self._up:
                 self._listen_port = port
             elif rebind or self._sockets is None:
-                self._replace_sockets(self._open_sockets(port, fwmark))
+                self._replace_sockets(self._underlay.open(port, fwmark))
             elif fwmark != self._fwmark:
                 self._sockets.set_mark(fwmark)
         except OSError as error:
@@ -371,6 +370,7 @@ class Device:
         self._private_key = None
         self._control.set_private_key(self._moment(), None)
         self.engine.close()
+        self._underlay.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

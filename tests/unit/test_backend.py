@@ -38,9 +38,9 @@ def test_what_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "left"),
     [
-        ("", {"tso", "uso", "gso", "gro"}),
+        ("", {"tso", "uso", "gso", "gro", "mac1"}),
         ("off", set()),
-        ("no-tso,no-gro", {"uso", "gso"}),
+        ("no-tso,no-gro", {"uso", "gso", "mac1"}),
         ("no-tso,off", set()),
     ],
 )

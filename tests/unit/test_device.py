@@ -16,7 +16,7 @@ if sys.platform == "win32":
 
 from wgtun import AllowedIP, Device, Endpoint, PresharedKey, PrivateKey, PublicKey, UapiError, platform
 from wgtun.constants import MAX_PEERS
-from wgtun.dataplane import EngineFailed, OuterSide
+from wgtun.dataplane import EngineFailed, OuterSide, Underlay
 from wgtun.uapi.model import DeviceState, PeerChange, SetRequest
 
 KEY = PrivateKey(bytes(range(1, 33)))
@@ -45,6 +45,23 @@ class Bench:
         return {peer.public_key: [str(each) for each in peer.allowed_ips] for peer in self.state().peers}
 
 
+class WatchedUnderlay:
+    """The system's, except that a test sees what is opened, and may have it fail."""
+
+    def __init__(self, system: Underlay, bench: Callable[[], Bench]) -> None:
+        self.set_public_key = system.set_public_key
+        self.refused = system.refused
+        self.close = system.close
+        self._system_open = system.open
+        self._bench = bench
+
+    def open(self, port: int, mark: int) -> OuterSide:
+        self._bench().opened.append((port, mark))
+        if self._bench().fail_with:
+            raise OSError(self._bench().fail_with, "no")
+        return self._system_open(port, 0)
+
+
 def on_bench(test: Callable[[Bench], Awaitable[None]]) -> Callable[[], None]:
     """Run an async test with a device, and close everything."""
 
@@ -54,17 +71,11 @@ def on_bench(test: Callable[[Bench], Awaitable[None]]) -> Callable[[], None]:
         program.setblocking(False)
         bench: Bench
 
-        def open_sockets(port: int, mark: int) -> OuterSide:
-            bench.opened.append((port, mark))
-            if bench.fail_with:
-                raise OSError(bench.fail_with, "no")
-            return platform.open_sockets(port, 0)
-
         logger = logging.Logger("test", logging.CRITICAL)
         device = Device(
             asyncio.get_running_loop(),
             tunnel,
-            open_sockets,
+            WatchedUnderlay(platform.open_underlay(), lambda: bench),
             clock=platform.clock,
             logger=logger,
             on_failed=lambda: bench.failed.set(),

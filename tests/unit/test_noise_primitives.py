@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from wgtun.constants import SECOND
 from wgtun.errors import HandshakeError
 from wgtun.noise import messages, tai64n, xchacha
+from wgtun.noise.blake2s import compress, keyed_state
 from wgtun.noise.handshake import InitiatorHandshake, ReceivedInitiation
 from wgtun.noise.pyca import PycaProvider, PycaSymmetricState, kdf
 
@@ -219,3 +220,12 @@ def test_tai64n() -> None:
     for later in (10, 10_000, 1_000_000, 10_000_000):
         assert tai64n.stamp(123_456_789 + later) <= base
     assert tai64n.stamp(123_456_789 + 20_000_000) > base
+
+
+@pytest.mark.parametrize("size", [1, 31, 32])
+def test_the_inside_of_blake2s_agrees_with_the_outside(size: int) -> None:
+    key, data = COUNTING[:size], COUNTING[:7]
+    state = compress(keyed_state(key, 16), data.ljust(64, b"\0"), 64 + len(data), is_last=True)
+    assert (
+        b"".join(word.to_bytes(4, "little") for word in state)[:16] == blake2s(data, key=key, digest_size=16).digest()
+    )

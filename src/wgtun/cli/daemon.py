@@ -45,7 +45,7 @@ Environment:
   WG_UAPI_FD             use this listening Unix socket
   WG_PROCESS_FOREGROUND  1: stay in the foreground
   WGTUN_ENGINE           native or python (default: native where it is installed)
-  WGTUN_OFFLOAD          off, or some of no-tso,no-uso,no-gso,no-gro: do without these offloads
+  WGTUN_OFFLOAD          off, or some of no-tso,no-uso,no-gso,no-gro,no-mac1: do without these offloads
   WGTUN_QUEUES           how many threads read from the TUN (default: one for every two cores)
   WGTUN_KEY_LOG          DEBUGGING ONLY: append session secrets to this file, for tshark
 """
@@ -233,7 +233,7 @@ async def _serve(
     device = Device(
         loop,
         tun,
-        platform.open_sockets,
+        platform.open_underlay(),
         clock=platform.clock,
         logger=logger,
         on_removed=stop.set,

@@ -29,6 +29,11 @@ def _mac(key: bytes, data: bytes) -> bytes:
     return blake2s(data, key=key, digest_size=MAC_SIZE).digest()
 
 
+def mac1_key(static: bytes) -> bytes:
+    """The key of mac1 in messages to whoever has this public key: 32 bytes."""
+    return _hash(_LABEL_MAC1 + static)
+
+
 def cookie_source(host: str, port: int) -> bytes:
     """What a cookie is bound to: the address, 4 or 16 bytes, and the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -39,7 +44,7 @@ class MacGenerator:
     """Makes the macs of messages to one peer, and keeps the cookie that the peer gave us."""
 
     def __init__(self, remote_static: bytes) -> None:
-        self._mac1_key = _hash(_LABEL_MAC1 + remote_static)
+        self._mac1_key = mac1_key(remote_static)
         self._cookie_key = _hash(_LABEL_COOKIE + remote_static)
         self._last_mac1: bytes | None = None
         self._cookie: tuple[bytes, int] | None = None  # and when it came
@@ -70,7 +75,7 @@ class MacChecker:
     """
 
     def __init__(self, local_static: bytes, random: Callable[[int], bytes] = os.urandom) -> None:
-        self._mac1_key = _hash(_LABEL_MAC1 + local_static)
+        self._mac1_key = mac1_key(local_static)
         self._cookie_key = _hash(_LABEL_COOKIE + local_static)
         self._random = random
         self._secrets: list[tuple[bytes, int]] = []  # the newest first, and when each was made

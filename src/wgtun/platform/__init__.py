@@ -1,7 +1,7 @@
 """What a device needs of the operating system, in one small interface; one package per system.
 
 open_tun(name), adopt_tun(descriptor)   the tunnel side; with offloads where the engine has a use for them
-open_sockets(port, mark)                the outer side
+open_underlay()                         the outer side
 monitor_link(tun)                       up, down, MTU, removal
 watch_directory(path)                   whether entries of a directory changed
 clock()                                 nanoseconds that count the time asleep and never step
@@ -17,8 +17,8 @@ if sys.platform == "linux":
         clock,
         monitor_link,
         monitor_routes,
-        open_sockets,
         open_tun,
+        open_underlay,
         watch_directory,
     )
 else:
@@ -27,9 +27,9 @@ else:
         clock,
         monitor_link,
         monitor_routes,
-        open_sockets,
         open_tun,
+        open_underlay,
         watch_directory,
     )
 
-__all__ = ["adopt_tun", "clock", "monitor_link", "monitor_routes", "open_sockets", "open_tun", "watch_directory"]
+__all__ = ["adopt_tun", "clock", "monitor_link", "monitor_routes", "open_tun", "open_underlay", "watch_directory"]

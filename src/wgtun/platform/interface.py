@@ -1,4 +1,4 @@
-"""What every system's package offers to the device and the daemon. Sockets are `dataplane.OuterSide`."""
+"""What every system's package offers to the device and the daemon. Sockets come from a `dataplane.Underlay`."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from wgtun.dataplane import OuterSide
+from wgtun.dataplane import Underlay
 from wgtun.errors import PlatformError
 from wgtun.platform.interface import DirectoryWatch, LinkMonitor, RouteMonitor, Tun
 
@@ -22,7 +22,7 @@ def adopt_tun(descriptor: int, *, offload: bool = False) -> Tun:
     _refuse()
 
 
-def open_sockets(port: int, mark: int) -> OuterSide:
+def open_underlay() -> Underlay:
     _refuse()
 
 

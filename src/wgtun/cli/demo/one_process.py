@@ -34,7 +34,8 @@ class _End:
         for end in (self.tunnel, self.program):
             end.setblocking(False)
         logger = logging.Logger("wgtun.demo", logging.ERROR)
-        self.device = Device(loop, self.tunnel, platform.open_sockets, clock=platform.clock, logger=logger)
+        underlay = platform.open_underlay()
+        self.device = Device(loop, self.tunnel, underlay, clock=platform.clock, logger=logger)
         self.device.set_up(True)
         self.device.set(SetRequest(private_key=self.private_key))
 

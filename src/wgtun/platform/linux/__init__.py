@@ -13,14 +13,14 @@ from wgtun.platform.linux.directory_watch import DirectoryWatch
 from wgtun.platform.linux.link_monitor import LinkMonitor
 from wgtun.platform.linux.route_monitor import RouteMonitor
 from wgtun.platform.linux.tun import Tun
-from wgtun.platform.linux.udp import UdpSockets
+from wgtun.platform.linux.underlay import Underlay
 
 if TYPE_CHECKING:
     from wgtun.platform import interface
 
 open_tun = Tun.create
 adopt_tun = Tun.adopt
-open_sockets = UdpSockets.open
+open_underlay = Underlay
 monitor_routes = RouteMonitor
 watch_directory = DirectoryWatch
 clock = boottime

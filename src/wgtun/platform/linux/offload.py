@@ -7,6 +7,7 @@ tso   the TUN takes and gives TCP segments merged (TUN_F_TSO4, TUN_F_TSO6)
 uso   the TUN takes and gives UDP datagrams merged (TUN_F_USO4, TUN_F_USO6, Linux 6.2)
 gso   datagrams of one size leave as one train (UDP_SEGMENT, Linux 4.18)
 gro   and arrive as one (UDP_GRO, Linux 5.0)
+mac1  handshake messages for another key are refused in the kernel (eBPF)
 ====  ==========================================================================
 """
 
@@ -16,7 +17,7 @@ import os
 
 from wgtun.errors import PlatformError
 
-_ALL = frozenset({"tso", "uso", "gso", "gro"})
+_ALL = frozenset({"tso", "uso", "gso", "gro", "mac1"})
 
 
 def allowed() -> frozenset[str]:

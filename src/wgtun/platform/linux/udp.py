@@ -16,11 +16,14 @@ import errno
 import socket
 from collections.abc import Iterator, Sequence
 from struct import Struct
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wgtun.endpoint import SocketAddress
 from wgtun.path import Path, Source
 from wgtun.platform.linux.offload import allowed
+
+if TYPE_CHECKING:
+    from wgtun.platform.linux.mac1_filter import Mac1Filter
 
 _BUFFER_SIZE = 7 << 20
 _PORT_TRIES = 100
@@ -57,28 +60,33 @@ _T = TypeVar("_T")
 class UdpSockets:
     """The sockets of one device; see `dataplane.OuterSide`."""
 
-    def __init__(self, sockets: list[socket.socket]) -> None:
+    def __init__(self, sockets: list[socket.socket], *, filtered: bool = False) -> None:
         self.port: int = sockets[0].getsockname()[1]
         self._by_family = {each.family: each for each in sockets}
         self._by_fileno = {each.fileno(): each for each in sockets}
         self._paths: dict[tuple[SocketAddress, bytes], Path] = {}
-        self.offloads = _offloads(sockets)
+        self.offloads = _offloads(sockets) | ({"mac1"} if filtered else set())
         self._trains = "gso" in self.offloads
         self._no_trains: set[SocketAddress] = set()
         self._dead_sources: set[Source] = set()
 
     @classmethod
-    def open(cls, port: int, mark: int) -> UdpSockets:
+    def open(cls, port: int, mark: int, mac1_filter: Mac1Filter | None = None) -> UdpSockets:
         """Bind both families to `port` (0: any that is free in both). A family that the host lacks is left out.
 
         Raises OSError; nothing stays open then.
         """
         for attempt in range(_PORT_TRIES):
             try:
-                return cls(_open_families(port, mark))
+                opened = _open_families(port, mark)
             except OSError as error:
                 if port or error.errno != errno.EADDRINUSE or attempt == _PORT_TRIES - 1:
                     raise
+            else:
+                if mac1_filter is not None:
+                    for each in opened:
+                        mac1_filter.attach(each)
+                return cls(opened, filtered=mac1_filter is not None)
         raise AssertionError  # the last attempt raises
 
     def filenos(self) -> Sequence[int]:
