@@ -135,6 +135,11 @@ impl Engine {
         py.detach(|| self.engine.detach_sockets());
     }
 
+    /// Whether trains of datagrams leave in one call: a network device may have refused them.
+    fn sends_trains(&self) -> bool {
+        self.engine.sends_trains()
+    }
+
     /// Let the workers see the changes so far, and send what the control plane sent.
     fn flush(&self) {
         self.engine.flush();
@@ -296,20 +301,25 @@ impl Engine {
         from_holdings(py, &self.heart().holdings())
     }
 
-    fn drops<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    /// Of the device, or those of one peer.
+    #[pyo3(signature = (peer = None))]
+    fn drops<'py>(&self, py: Python<'py>, peer: Option<PeerId>) -> PyResult<Bound<'py, PyDict>> {
         let counts = PyDict::new(py);
         for reason in DropReason::ALL {
-            counts.set_item(reason.name(), self.heart().drops.get(*reason))?;
+            let count = match peer {
+                Some(peer) => self.heart().drops_of(peer, *reason).map_err(unknown_peer)?,
+                None => self.heart().drops.get(*reason),
+            };
+            counts.set_item(reason.name(), count)?;
         }
         Ok(counts)
     }
 
-    #[pyo3(signature = (reason, count = 1))]
-    fn count_drop(&self, reason: &str, count: usize) -> PyResult<()> {
+    #[pyo3(signature = (reason, count = 1, peer = None))]
+    fn count_drop(&self, reason: &str, count: usize, peer: Option<PeerId>) -> PyResult<()> {
         let known = DropReason::from_name(reason);
         let reason = known.ok_or_else(|| PyValueError::new_err(format!("no reason to drop: {reason:?}")))?;
-        self.heart().drops.count(reason, count);
-        Ok(())
+        self.heart().count_drop(reason, count, peer).map_err(unknown_peer)
     }
 
     fn set_mtu(&self, mtu: usize) {

@@ -13,7 +13,7 @@ peer and ten seconds.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from wgtun.allowed_ip import AllowedIP
@@ -196,6 +196,10 @@ class TunDevice(TunnelSide, Protocol):
 
     virtio: frozenset[str] | None
 
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Offloads that are not used, and why."""
+
     def filenos(self) -> Sequence[int]:
         """One descriptor per queue."""
 
@@ -206,6 +210,10 @@ class OuterSide(Protocol):
     port: int
     # "gso": trains of datagrams leave in one call, "gro": and arrive in one; "mac1": see `Underlay.set_public_key`
     offloads: frozenset[str]
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Offloads that are not used, and why."""
 
     def filenos(self) -> Sequence[int]: ...
 
@@ -230,6 +238,9 @@ class Underlay(Protocol):
 
     def set_public_key(self, public_key: bytes | None) -> None:
         """The device's own key. Sockets with the offload "mac1" don't even take in handshake messages for another."""
+
+    def unreachable(self, address: SocketAddress, mark: int) -> str:
+        """Why the system has no way to this address, in words; empty when it has."""
 
     def refused(self) -> int:
         """How many messages were not taken in, until now."""
@@ -282,9 +293,11 @@ class Engine(Protocol):
         """The same for data received and `DataUnacknowledged`."""
 
     def peer_status(self, peer: int) -> PeerStatus: ...
-    def drops(self) -> dict[DropReason, int]: ...
+    def drops(self, peer: int | None = None) -> dict[DropReason, int]:
+        """How many, by reason: all, or those of one peer (what has no owner is in the sum only)."""
+
     def holdings(self) -> Holdings: ...
-    def count_drop(self, reason: DropReason, count: int = 1) -> None: ...
+    def count_drop(self, reason: DropReason, count: int = 1, peer: int | None = None) -> None: ...
 
     def set_mtu(self, mtu: int) -> None: ...
     def set_up(self, up: bool) -> None: ...
@@ -302,6 +315,9 @@ class AttachedEngine(Engine, Protocol):
         """Send and receive here from now on; replaces the sockets attached before."""
 
     def detach_sockets(self) -> None: ...
+    def sends_trains(self) -> bool:
+        """Whether trains of datagrams leave in one call; a network device may have refused them for good."""
+
     def flush(self) -> None:
         """Let all that was said take effect, and tell of waiting events. Call it when done with a batch."""
 

@@ -11,8 +11,9 @@ import errno
 import random
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from wgtun import __version__
 from wgtun.constants import DEFAULT_TIMING, MAX_MTU, MAX_PEERS, SECOND, Timing
 from wgtun.dataplane import (
     Clock,
@@ -22,6 +23,7 @@ from wgtun.dataplane import (
     OuterSide,
     SessionAging,
     SessionNeeded,
+    TunDevice,
     TunnelRemoved,
     TunnelSide,
     Underlay,
@@ -59,6 +61,11 @@ def _endpoint(peer: Peer, address: SocketAddress) -> Endpoint:
     if peer.endpoint is not None and peer.endpoint.address() == address:
         return peer.endpoint
     return Endpoint.from_address(address)
+
+
+def _counted(drops: dict[DropReason, int]) -> dict[str, int]:
+    """Without what did not happen."""
+    return {reason.value: count for reason, count in drops.items() if count}
 
 
 class Device:
@@ -112,6 +119,7 @@ class Device:
             log_device=logger.debug,
             new_ephemeral=None if key_log is None else partial(self._logged_ephemeral, provider, key_log),
         )
+        self._tunnel = tunnel
         self.engine.attach_tunnel(tunnel)
 
     # --- link state ------------------------------------------------------------------------------
@@ -214,6 +222,52 @@ class Device:
         drops = self.engine.drops()
         drops[DropReason.BAD_MAC1] += self._underlay.refused()
         return drops
+
+    def status(self) -> dict[str, Any]:
+        """What `get` does not tell, ready for JSON; docs/uapi.md explains it."""
+        used, missing = self._offloads()
+        refusal = self._control.last_refusal
+        return {
+            "version": __version__,
+            "engine": self.engine.name,
+            "up": self._up,
+            "mtu": self._mtu,
+            "offloads": sorted(used),
+            "missing_offloads": missing,
+            "drops": _counted(self.drops()),
+            "holdings": self.engine.holdings()._asdict(),
+            "last_refusal": None if refusal is None else {"time": refusal[0] // SECOND, "text": refusal[1]},
+            "peers": self._peers_with_news(),
+        }
+
+    def _offloads(self) -> tuple[set[str], dict[str, str]]:
+        """Those in use, and why others are not."""
+        used: set[str] = set()
+        missing: dict[str, str] = {}
+        if isinstance(self._tunnel, TunDevice):
+            used |= self._tunnel.virtio or set()
+            missing |= self._tunnel.missing
+        if self._sockets is not None:
+            used |= self._sockets.offloads
+            missing |= self._sockets.missing
+            if "gso" in used and not self.engine.sends_trains():
+                used.remove("gso")
+                missing["gso"] = "a network device refused it"
+        return used, missing
+
+    def _peers_with_news(self) -> dict[str, dict[str, Any]]:
+        """By public key, without those of which there is nothing to tell."""
+        now = self._clock()
+        news = {}
+        for peer in self._control.peers.values():
+            problem = peer.handshake_problem(now)
+            path = self.engine.peer_status(peer.id).path
+            if problem and path is not None and (why := self._underlay.unreachable(path.address, self._fwmark)):
+                problem = f"no route to {_endpoint(peer, path.address)}: {why}"
+            drops = _counted(self.engine.drops(peer.id))
+            if problem or drops:
+                news[PublicKey(peer.public_key).base64()] = {"handshake_problem": problem, "drops": drops}
+        return news
 
     def set(self, request: SetRequest) -> None:
         """Apply a whole request, or nothing. Raises UapiError.

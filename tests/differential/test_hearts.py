@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
 
@@ -58,14 +58,14 @@ class Side:
         self.heart = heart
         self.provider = provider
 
-    def take(self) -> tuple[object, ...]:
+    def take(self, peers: Iterable[int]) -> tuple[object, ...]:
         events = []
         while (event := self.heart.poll_event()) is not None:
             events.append(event)
         datagrams = [(bytes(datagram), *way) for datagram, *way in self.heart.datagrams]
         packets = [bytes(packet) for packet in self.heart.packets]
         self.heart.datagrams, self.heart.packets = [], []
-        return datagrams, packets, events, {reason: count for reason, count in self.heart.drops().items() if count}
+        return datagrams, packets, events, self.heart.drops(), [self.heart.drops(peer) for peer in peers]
 
 
 class Script:
@@ -171,7 +171,7 @@ class Script:
         self.compare()
 
     def compare(self) -> None:
-        first, second = (side.take() for side in self.sides)
+        first, second = (side.take(self.peers) for side in self.sides)
         assert _comparable(first) == _comparable(second)
         for peer in self.peers:
             self.each(lambda side, peer=peer: side.heart.peer_status(peer))  # type: ignore[misc]
@@ -298,8 +298,8 @@ def test_scripts_reach_every_reason_and_event() -> None:
         script.compare = lambda: None  # type: ignore[method-assign]
         for _ in range(STEPS):
             script.step()
-            taken = script.python.take()
-            script.native.take()
+            taken = script.python.take(script.peers)
+            script.native.take(script.peers)
             datagrams += len(taken[0])  # type: ignore[arg-type]
             packets += len(taken[1])  # type: ignore[arg-type]
             events |= {type(event).__name__ for event in taken[2]}  # type: ignore[attr-defined]

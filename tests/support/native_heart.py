@@ -54,5 +54,5 @@ class NativeHeart(wgtun_native.Engine):
         super().send_keepalive(now, peer)
         self._collect()
 
-    def drops(self) -> dict[DropReason, int]:  # type: ignore[override]
-        return {DropReason(name): count for name, count in super().drops().items()}
+    def drops(self, peer: int | None = None) -> dict[DropReason, int]:  # type: ignore[override]
+        return {DropReason(name): count for name, count in super().drops(peer).items()}

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from wgtun.errors import UapiError
 from wgtun.uapi.model import DeviceState, SetRequest
@@ -21,11 +22,15 @@ class FakeDevice:
 
     def __init__(self, state: DeviceState = EMPTY) -> None:
         self.state = state
+        self.extra: dict[str, Any] = {}
         self.requests: list[SetRequest] = []
         self.refuse: UapiError | None = None
 
     def get(self) -> DeviceState:
         return self.state
+
+    def status(self) -> dict[str, Any]:
+        return self.extra
 
     def set(self, request: SetRequest) -> None:
         if self.refuse is not None:

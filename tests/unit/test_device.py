@@ -51,6 +51,7 @@ class WatchedUnderlay:
     def __init__(self, system: Underlay, bench: Callable[[], Bench]) -> None:
         self.set_public_key = system.set_public_key
         self.refused = system.refused
+        self.unreachable = system.unreachable
         self.close = system.close
         self._system_open = system.open
         self._bench = bench

@@ -59,7 +59,14 @@ impl Drops {
     pub fn of_strangers(&self) -> u64 {
         use DropReason::*;
         let reasons = [
-            UnknownType, BadLength, UnknownIndex, KeyExpired, Unauthentic, BadMac1, UnderLoad, RateLimited,
+            UnknownType,
+            BadLength,
+            UnknownIndex,
+            KeyExpired,
+            Unauthentic,
+            BadMac1,
+            UnderLoad,
+            RateLimited,
             HandshakeBacklog,
         ];
         reasons.map(|reason| self.get(reason)).iter().sum()

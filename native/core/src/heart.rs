@@ -154,20 +154,20 @@ impl Heart {
             return self.drops.count(DropReason::InterfaceDown, count);
         }
         let Some(peer) = peer else {
-            return self.refuse(now, packets, DropReason::NoRoute, replies);
+            return self.refuse(now, packets, None, replies);
         };
         let mut next = 0;
         while next < count {
             let mut state = lock(&peer.state);
             let Some(path) = state.path else {
                 drop(state);
-                return self.refuse(now, packets, DropReason::NoEndpoint, replies);
+                return self.refuse(now, packets, Some(peer), replies);
             };
             if !self.is_usable(now, &state) {
                 for number in next..count {
                     let mut packet = vec![0; packets.size(number)];
                     packets.write(number, &mut packet);
-                    self.stage(&mut state, packet);
+                    self.stage(peer, &mut state, packet);
                 }
                 drop(state);
                 return self.send_staged(now, peer, out); // asks for a session
@@ -191,12 +191,23 @@ impl Heart {
         }
     }
 
-    /// Nobody can have these packets: tell their sender.
-    fn refuse<P: Packets + ?Sized>(&self, now: u64, packets: &P, reason: DropReason, replies: &mut Vec<Vec<u8>>) {
-        self.drops.count(reason, packets.count());
+    /// Nobody can have these packets, for there is no peer, or it has no endpoint: tell their sender.
+    fn refuse<P: Packets + ?Sized>(&self, now: u64, packets: &P, peer: Option<&Peer>, replies: &mut Vec<Vec<u8>>) {
+        match peer {
+            Some(peer) => self.count(peer, DropReason::NoEndpoint, packets.count()),
+            None => self.drops.count(DropReason::NoRoute, packets.count()),
+        }
         let mut packet = vec![0; packets.size(0)];
         packets.write(0, &mut packet);
         replies.extend(lock(&self.unreachable).answer(now, &packet));
+    }
+
+    /// A drop that is somebody's.
+    fn count(&self, peer: &Peer, reason: DropReason, count: usize) {
+        if count > 0 {
+            self.drops.count(reason, count);
+            peer.drops.get_or_init(Box::default).count(reason, count);
+        }
     }
 
     fn is_usable(&self, now: u64, state: &PeerState) -> bool {
@@ -207,10 +218,10 @@ impl Heart {
             })
     }
 
-    fn stage(&self, state: &mut PeerState, packet: Vec<u8>) {
+    fn stage(&self, peer: &Peer, state: &mut PeerState, packet: Vec<u8>) {
         if state.staged.len() >= MAX_STAGED_PACKETS {
             state.staged.pop_front();
-            self.drops.count(DropReason::StagedOverflow, 1);
+            self.count(peer, DropReason::StagedOverflow, 1);
         }
         state.staged.push_back(packet);
     }
@@ -366,7 +377,7 @@ impl Heart {
             return self.drops.count(DropReason::UnknownIndex, 1);
         };
         if now.saturating_sub(session.created) >= self.timing.reject_after {
-            return self.drops.count(DropReason::KeyExpired, 1);
+            return self.count(&session.peer, DropReason::KeyExpired, 1);
         }
         let sealed = &mut buffer[at.start + TRANSPORT_HEADER_SIZE..at.end];
         match session.keys.receive.open(counter, sealed) {
@@ -375,7 +386,7 @@ impl Heart {
                 let packet = start..start + packet.len();
                 run.opened.push((counter, packet, at.len()));
             }
-            None => self.drops.count(DropReason::Unauthentic, 1),
+            None => self.count(&session.peer, DropReason::Unauthentic, 1),
         }
     }
 
@@ -400,12 +411,12 @@ impl Heart {
         let peer = &session.peer;
         let mut state = lock(&peer.state);
         let Some((place, slot)) = state.slots.find(&session) else {
-            self.drops.count(DropReason::UnknownIndex, opened.len());
+            self.count(peer, DropReason::UnknownIndex, opened.len());
             return opened.clear();
         };
         let before = opened.len();
         opened.retain(|(counter, ..)| slot.replay.accept(*counter));
-        self.drops.count(DropReason::Replayed, before - opened.len());
+        self.count(peer, DropReason::Replayed, before - opened.len());
         if opened.is_empty() {
             return;
         }
@@ -456,9 +467,9 @@ impl Heart {
                 _ => (0, 1, None),
             };
             if !(header..=packet.len()).contains(&length) {
-                self.drops.count(DropReason::MalformedInner, 1);
+                self.count(peer, DropReason::MalformedInner, 1);
             } else if !owner.is_some_and(|owner| Arc::ptr_eq(owner, peer)) {
-                self.drops.count(DropReason::DisallowedSource, 1);
+                self.count(peer, DropReason::DisallowedSource, 1);
             } else {
                 ecn::mark_inner(traffic_class, packet);
                 packets.push(at.start..at.start + length);
@@ -580,7 +591,7 @@ impl Heart {
         let index = message.get(4..8).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap()));
         self.await_cookie(&mut state, peer, index);
         let Some(path) = state.path else {
-            self.drops.count(DropReason::NoEndpoint, 1);
+            self.count(&known, DropReason::NoEndpoint, 1);
             return Ok(());
         };
         note_sent(now, &mut state, message.len());
@@ -619,7 +630,7 @@ impl Heart {
         let peer = self.peer(peer)?;
         let mut state = lock(&peer.state);
         let data = state.staged.iter().filter(|packet| !packet.is_empty()).count();
-        self.drops.count(DropReason::StagedDiscarded, data);
+        self.count(&peer, DropReason::StagedDiscarded, data);
         state.staged = Default::default(); // its memory too
         state.session_requested = false;
         Ok(())
@@ -639,6 +650,20 @@ impl Heart {
             unanswered_since: state.unanswered_since,
             unacknowledged_since: state.unacknowledged_since,
         })
+    }
+
+    /// How many drops for this reason were the peer's.
+    pub fn drops_of(&self, peer: PeerId, reason: DropReason) -> Result<u64, UnknownPeer> {
+        Ok(self.peer(peer)?.drops.get().map_or(0, |drops| drops.get(reason)))
+    }
+
+    /// A drop that the control plane decided on.
+    pub fn count_drop(&self, reason: DropReason, count: usize, peer: Option<PeerId>) -> Result<(), UnknownPeer> {
+        match peer {
+            Some(peer) => self.count(&*self.peer(peer)?, reason, count),
+            None => self.drops.count(reason, count),
+        }
+        Ok(())
     }
 
     pub fn holdings(&self) -> Holdings {

@@ -1,9 +1,10 @@
 //! What the engine knows of one peer.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use crate::allowed_ips::Prefix;
+use crate::drops::Drops;
 use crate::events::PeerId;
 use crate::path::Path;
 use crate::session::Slots;
@@ -14,6 +15,8 @@ pub struct Peer {
     pub state: Mutex<PeerState>,
     /// The allowed IPs in the order of insertion. Only the control plane looks.
     pub allowed_ips: Mutex<BTreeMap<u64, Prefix>>,
+    /// What was dropped for it or from it; most peers never need the room.
+    pub drops: OnceLock<Box<Drops>>,
 }
 
 /// Path, sessions, staged packets, counters, and the timestamps of `wgtun.dataplane.Activity` (0: never).
@@ -37,6 +40,6 @@ pub struct PeerState {
 
 impl Peer {
     pub fn new(id: PeerId) -> Self {
-        Peer { id, state: Mutex::default(), allowed_ips: Mutex::default() }
+        Peer { id, state: Mutex::default(), allowed_ips: Mutex::default(), drops: OnceLock::new() }
     }
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from wgtun.constants import SECOND
 from wgtun.endpoint import Endpoint
@@ -22,11 +22,18 @@ def colours_wanted(stream: TextIO) -> bool:
     return mode == "always" or (mode != "never" and stream.isatty())
 
 
-def device_text(interface: str, device: DeviceState, *, now: int, hide_keys: bool, colours: bool) -> str:
-    """The device, then its peers, the one with the latest handshake first. `now` is wall time in seconds."""
-    text = _RESET + "".join(_device_lines(interface, device, hide_keys))
+def device_text(
+    interface: str, device: DeviceState, status: dict[str, Any], *, now: int, hide_keys: bool, colours: bool
+) -> str:
+    """The device, then its peers, the one with the latest handshake first. `now` is wall time in seconds.
+
+    With the daemon's status (docs/uapi.md) there are lines that `wg show` does not have.
+    """
+    text = _RESET + "".join(_device_lines(interface, device, hide_keys)) + "".join(_status_lines(status, now))
+    news = status.get("peers", {})
     for peer in sorted(device.peers, key=lambda peer: -peer.last_handshake):
         text += "\n" + "".join(_peer_lines(peer, now, hide_keys))
+        text += "".join(_news_lines(news.get(peer.public_key.base64(), {})))
     return text if colours else _without_colours(text)
 
 
@@ -89,6 +96,28 @@ def _peer_lines(peer: PeerState, now: int, hide_keys: bool) -> Iterator[str]:
         yield _line("transfer", f"{size(peer.rx_bytes)} received, {size(peer.tx_bytes)} sent")
     if peer.persistent_keepalive:
         yield _line("persistent keepalive", f"every {duration(peer.persistent_keepalive)}")
+
+
+def _status_lines(status: dict[str, Any], now: int) -> Iterator[str]:
+    if "engine" in status:
+        yield _line("engine", status["engine"])
+        yield _line("offloads", ", ".join(status["offloads"]) or "(none)")
+    for name, why in status.get("missing_offloads", {}).items():
+        yield _line(f"without {name}", why)
+    yield from _drop_lines(status)
+    if refusal := status.get("last_refusal"):
+        yield _line("last refused", f"{refusal['text']}, {ago(now - refusal['time'])}")
+
+
+def _news_lines(news: dict[str, Any]) -> Iterator[str]:
+    if problem := news.get("handshake_problem"):
+        yield _line("handshake", f"{_RED}{problem}{_RESET}")
+    yield from _drop_lines(news)
+
+
+def _drop_lines(counted: dict[str, Any]) -> Iterator[str]:
+    if drops := counted.get("drops"):
+        yield _line("dropped", ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in drops.items()))
 
 
 def _line(label: str, value: str) -> str:

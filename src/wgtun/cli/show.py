@@ -1,4 +1,4 @@
-"""`wgtun show`: what `wg show` tells, about interfaces with a userspace daemon.
+"""`wgtun show`: what `wg show` tells, and what only our daemon knows, about interfaces with a userspace daemon.
 
 The single-field forms and `dump` are made for scripts and equal those of wg 1.0.20210914 byte for byte.
 """
@@ -6,14 +6,17 @@ The single-field forms and `dump` are made for scripts and equal those of wg 1.0
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 assert sys.platform != "win32"  # mypy skips the rest there: no Unix sockets, so no such imports
 
 from wgtun.allowed_ip import AllowedIP
+from wgtun.cli.document import json_document
 from wgtun.cli.readable import colours_wanted, device_text, endpoint_text
 from wgtun.constants import SECOND
 from wgtun.errors import WireGuardError
@@ -34,12 +37,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("interface", nargs="?", default="all", help="an interface, `all` (default), or `interfaces`")
     parser.add_argument("field", nargs="?", choices=_FIELDS, metavar="field", help=f"one of: {', '.join(_FIELDS)}")
+    parser.add_argument("--json", action="store_true", help="everything but secrets, as JSON by interface")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was asked for; the exit status."""
     try:
+        if args.json:
+            return _show_json(args.interface, args.field)
         if args.interface == "interfaces":
             return _show_names(args.field)
         if args.interface == "all":
@@ -76,6 +82,24 @@ def _show_all(field: str | None) -> int:
     return 0 if shown or not names else 1
 
 
+def _show_json(interface: str, field: str | None) -> int:
+    if field is not None or interface == "interfaces":
+        sys.stderr.write("wgtun show: --json shows whole interfaces\n")
+        return 2
+    shown = {}
+    for name in interfaces() if interface == "all" else [interface]:
+        with UapiClient(name) as client:
+            device = client.get()
+        shown[name] = json_document(device, _status(name), now=time.time_ns() // SECOND)
+    print(json.dumps(shown, indent=2))
+    return 0
+
+
+def _status(interface: str) -> dict[str, Any]:
+    with UapiClient(interface) as client:  # of its own: a daemon that does not know the question ends it
+        return client.status()
+
+
 def _text(interface: str, field: str | None, *, prefix: str) -> str:
     with UapiClient(interface) as client:
         device = client.get()
@@ -84,6 +108,7 @@ def _text(interface: str, field: str | None, *, prefix: str) -> str:
     return device_text(
         interface,
         device,
+        _status(interface),
         now=time.time_ns() // SECOND,
         hide_keys=os.environ.get("WG_HIDE_KEYS") != "never",
         colours=colours_wanted(sys.stdout),

@@ -59,6 +59,7 @@ class NativeEngine:
         self.poll_event = native.poll_event
         self.detach_tunnel = native.detach_tunnel
         self.detach_sockets = native.detach_sockets
+        self.sends_trains = native.sends_trains
 
     def attach_tunnel(self, tunnel: TunnelSide) -> None:
         """Read from and write to this tunnel from now on; the caller keeps owning it."""
@@ -73,8 +74,8 @@ class NativeEngine:
         """Send and receive here from now on; replaces the sockets attached before."""
         self._native.attach_sockets(outer.filenos(), "gso" in outer.offloads)
 
-    def drops(self) -> dict[DropReason, int]:
-        return {DropReason(name): count for name, count in self._native.drops().items()}
+    def drops(self, peer: int | None = None) -> dict[DropReason, int]:
+        return {DropReason(name): count for name, count in self._native.drops(peer).items()}
 
     def flush(self) -> None:
         """Let the threads see what changed, send what is to be sent, and tell of waiting events."""

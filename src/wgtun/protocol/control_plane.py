@@ -29,6 +29,7 @@ from wgtun.dataplane import (
 )
 from wgtun.endpoint import Endpoint
 from wgtun.errors import HandshakeError
+from wgtun.keys import PublicKey
 from wgtun.noise.handshake import ReceivedInitiation
 from wgtun.path import Path
 from wgtun.protocol.context import Context
@@ -69,6 +70,7 @@ class ControlPlane:
         self._by_id: dict[int, Peer] = {}
         self._next_id = 1
         self._up = False
+        self.last_refusal: tuple[int, str] | None = None  # Unix time in nanoseconds, what and why
 
     # --- configuration ---------------------------------------------------------------------------
 
@@ -161,9 +163,11 @@ class ControlPlane:
     def _handle_message(self, at: Moment, event: HandshakeReceived) -> None:
         message, path = event
         kind = message[0]
+        peer: Peer | None = None
         try:
             if kind == TYPE_INITIATION:
-                self._handle_initiation(at, message, path)
+                peer, initiation = self._open_initiation(message)
+                peer.handle_initiation(at, initiation, len(message), path)
                 return
             # A response names our index at offset 8, a cookie reply at offset 4.
             offset = 4 if kind == TYPE_COOKIE_REPLY else 8
@@ -175,19 +179,21 @@ class ControlPlane:
             else:
                 peer.handle_response(at, message, path)
         except HandshakeError as error:
-            self._engine.count_drop(DropReason.BAD_HANDSHAKE)
-            source = Endpoint.from_address(path.address)
-            self._log_device(f"Received invalid {_KINDS[kind]} message from {source}: {error}")
+            self._engine.count_drop(DropReason.BAD_HANDSHAKE, 1, None if peer is None else peer.id)
+            text = f"invalid {_KINDS[kind]} message from {Endpoint.from_address(path.address)}: {error}"
+            self.last_refusal = (at.wall, text)
+            self._log_device(f"Received {text}")
 
-    def _handle_initiation(self, at: Moment, message: bytes, path: Path) -> None:
+    def _open_initiation(self, message: bytes) -> tuple[Peer, ReceivedInitiation]:
+        """With the peer that it says it is from. Raises HandshakeError."""
         static = self._context.static
         if static is None:
             raise HandshakeError("the device has no private key")
         initiation = ReceivedInitiation.open(self._provider, static, message)
         peer = self._peers.get(initiation.remote_static)
         if peer is None:
-            raise HandshakeError("the sender is not one of our peers")
-        peer.handle_initiation(at, initiation, len(message), path)
+            raise HandshakeError(f"{PublicKey(initiation.remote_static).base64()} is not one of our peers")
+        return peer, initiation
 
     # --- time ------------------------------------------------------------------------------------
 

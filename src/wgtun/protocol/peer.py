@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from wgtun.protocol.moment import Moment
 
 
+_NO_ANSWER = "no answer to our initiation"
+
+
 class Peer:
     """The control plane's side of one peer; the engine holds its packets and sessions."""
 
@@ -58,6 +61,8 @@ class Peer:
         self._last_initiation_consumed: int | None = None
         self._last_handshake_sent: int | None = None
         self._attempts = 0
+        self._unconfirmed = 0  # initiations answered since a session was last used
+        self._trouble = ""  # what went wrong since the last handshake
         self._session_wanted = False
         self._deadlines: dict[str, int] = {}
 
@@ -113,6 +118,19 @@ class Peer:
         if self._running and self._session_wanted:
             self.request_session(at)
 
+    def handshake_problem(self, now: int) -> str:
+        """Why there is no session, or no new one, in words; empty when nothing is wrong."""
+        engine = self._context.engine
+        if not self._running:
+            return "the interface is down"
+        if self._context.static is None:
+            return "the device has no private key"
+        if self._trouble or engine.has_session(now, self.id):
+            return self._trouble
+        if engine.peer_status(self.id).path is None:
+            return "no endpoint, and the peer has not been heard of"
+        return "" if self.last_handshake else "no reason for a handshake yet: nothing was sent"
+
     # --- handshakes that we start ----------------------------------------------------------------
 
     def request_session(self, at: Moment) -> None:
@@ -157,6 +175,7 @@ class Peer:
             try:
                 self._static_static = self._context.static.exchange(self.public_key)
             except HandshakeError:
+                self._trouble = "the peer's public key is invalid"
                 self._context.log(self, "Can't make a handshake: the public key of the peer is invalid")
         return self._static_static
 
@@ -178,7 +197,11 @@ class Peer:
         handshake = self._handshake
         if handshake is None or message[8:12] != handshake.local_index.to_bytes(4, "little"):
             raise HandshakeError("a response that nobody waits for")
-        keys = handshake.consume_response(message, self.preshared_key)
+        try:
+            keys = handshake.consume_response(message, self.preshared_key)
+        except HandshakeError:
+            self._trouble = "an answer came that does not fit: the preshared keys may differ"
+            raise
         engine = self._context.engine
         engine.handshake_authenticated(at.now, self.id, path, len(message))
         self._handshake = None  # its index now names the keypair
@@ -204,6 +227,7 @@ class Peer:
             raise HandshakeError("the peer's public key is invalid")
         timestamp = initiation.open_timestamp(static_static)
         if timestamp <= self._last_timestamp:
+            self._trouble = "the peer's timestamp is not newer than its last one: its clock may have gone back"
             raise HandshakeError("a replayed initiation")
         last = self._last_initiation_consumed
         if last is not None and at.now - last <= context.timing.initiation_interval:
@@ -220,6 +244,12 @@ class Peer:
             raise
         self._last_timestamp = timestamp
         self._last_initiation_consumed = at.now
+        self._unconfirmed += 1
+        if self._unconfirmed > 1:
+            self._trouble = (
+                f"{self._unconfirmed} initiations of the peer were answered in vain: "
+                "our answers get lost, or the preshared keys differ"
+            )
         self._abandon_handshake()
         context.log(self, "Received handshake initiation")
         context.engine.handshake_authenticated(at.now, self.id, path, size)
@@ -240,6 +270,8 @@ class Peer:
     def _handshake_complete(self, at: Moment) -> None:
         """Both sides have the session."""
         self._attempts = 0
+        self._unconfirmed = 0
+        self._trouble = ""
         self._session_wanted = False
         self._disarm("retransmit")
         self._disarm("gate")
@@ -279,6 +311,10 @@ class Peer:
 
     def _on_retransmit(self, at: Moment) -> None:
         context = self._context
+        if not self._trouble or self._trouble.startswith(_NO_ANSWER):  # an answer that did not fit says more
+            self._trouble = (
+                f"{_NO_ANSWER} (sent {self._attempts + 1} of them): wrong key or endpoint, or a filter between"
+            )
         if self._attempts > context.timing.max_retries:
             context.log(self, f"Handshake did not complete after {self._attempts + 1} attempts, giving up")
             self._abandon_handshake()

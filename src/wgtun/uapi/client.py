@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import stat
 import sys
+from typing import Any
 
 assert sys.platform != "win32"  # mypy skips the rest there: no Unix sockets, so no such imports
 
@@ -49,6 +51,20 @@ class UapiClient:
     def get(self) -> DeviceState:
         """The state of the device. Raises UapiError or PlatformError."""
         return parse_get(self._exchange(b"get=1\n\n"))
+
+    def status(self) -> dict[str, Any]:
+        """What only wgtun's daemon tells (docs/uapi.md); empty for another, which ends the connection.
+
+        Raises UapiError or PlatformError.
+        """
+        try:
+            lines = self._exchange(b"status=1\n\n")
+        except UapiError as error:
+            if error.errno == errno.EPROTO:
+                return {}
+            raise
+        answer: dict[str, Any] = json.loads(lines.removeprefix(b"status="))
+        return answer
 
     def set(self, request: SetRequest) -> None:
         """Apply the request. Raises UapiError with the daemon's errno, or PlatformError."""

@@ -3,6 +3,7 @@
 A connection carries any number of operations, one after the other::
 
     get=1 \\n  \\n                        -> Get
+    status=1 \\n  \\n                     -> Status
     set=1 \\n  key=value \\n ...  \\n     -> Set, or Failed at the first bad line
 
 A first line that reads otherwise closes the connection without an answer. The lines of a set may end in CR LF; the end
@@ -20,7 +21,7 @@ from wgtun.uapi.set_message import SetParser
 
 MAX_LINE = 65535  # bytes without the line feed
 MAX_SET = 64 * 1024 * 1024  # bytes; 65,536 peers with all keys and a few allowed IPs each fit twice
-_OPERATION_SIZE = len(b"get=1")
+_OPERATION_SIZE = len(b"status=1")
 _BLANK = (b"", b"\r")
 _TOO_LONG = f"a line of more than {MAX_LINE} bytes"
 
@@ -28,6 +29,11 @@ _TOO_LONG = f"a line of more than {MAX_LINE} bytes"
 @dataclass(frozen=True, slots=True)
 class Get:
     """Answer with the device's state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Answer with what else there is to know (docs/uapi.md). An operation of our own: other daemons close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,9 @@ class Close:
     problem: str = ""
 
 
-Operation = Get | Set | Failed | Close
+Operation = Get | Status | Set | Failed | Close
+
+_QUERIES: dict[bytes, Get | Status] = {b"get=1": Get(), b"status=1": Status()}
 
 
 def status(number: int) -> bytes:
@@ -66,6 +74,7 @@ class RequestParser:
     def __init__(self) -> None:
         self._partial = bytearray()  # a line whose end has not arrived
         self._take_line = self._operation_line  # the state: what the next line means
+        self._query: Get | Status = Get()
         self._set = SetParser()
         self._set_size = 0
         self._operations: list[Operation] = []
@@ -107,18 +116,19 @@ class RequestParser:
         if line == b"set=1":
             self._set, self._set_size = SetParser(), 0
             self._take_line = self._set_line
-        elif line == b"get=1":
-            self._take_line = self._end_of_get
+        elif line in _QUERIES:
+            self._query = _QUERIES[line]
+            self._take_line = self._end_of_query
         else:
-            self._close("invalid UAPI operation: the first line reads neither get=1 nor set=1")
+            self._close("invalid UAPI operation: the first line reads neither get=1, set=1 nor status=1")
 
-    def _end_of_get(self, line: bytes) -> None:
+    def _end_of_query(self, line: bytes) -> None:
         self._take_line = self._operation_line
         if line:
-            self._refuse_end_of_get()
+            self._refuse_end_of_query()
             self._take_line(line[1:])
         else:
-            self._operations.append(Get())
+            self._operations.append(self._query)
 
     def _set_line(self, line: bytes) -> None:
         if line in _BLANK:
@@ -148,9 +158,9 @@ class RequestParser:
 
     def _check_partial(self) -> None:
         """Judge a line as soon as that is possible, so that it never grows without a bound."""
-        if self._take_line == self._end_of_get and self._partial:
+        if self._take_line == self._end_of_query and self._partial:
             self._take_line = self._operation_line
-            self._refuse_end_of_get()
+            self._refuse_end_of_query()
             del self._partial[0]
         if self._take_line == self._operation_line and len(self._partial) > _OPERATION_SIZE:
             self._take_line(bytes(self._partial))
@@ -163,8 +173,10 @@ class RequestParser:
         elif self._take_line == self._ignore_line:
             self._partial.clear()
 
-    def _refuse_end_of_get(self) -> None:
-        self._operations.append(Failed(errno.EINVAL, "get=1 must be followed by a blank line"))
+    def _refuse_end_of_query(self) -> None:
+        self._operations.append(
+            Failed(errno.EINVAL, "an operation that takes no lines must be followed by a blank one")
+        )
 
     def _fail_set(self, error: UapiError) -> None:
         self._operations.append(Failed(error.errno, error.problem))

@@ -7,11 +7,12 @@ the device sees it, an answer is written in pieces, and each wait has a limit.
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wgtun.errors import UapiError
-from wgtun.uapi.framing import Close, Failed, Get, RequestParser, Set, status
+from wgtun.uapi.framing import Close, Failed, Get, RequestParser, Set, Status, status
 from wgtun.uapi.get_message import format_get
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Handler(Protocol):
 
     def get(self) -> DeviceState:
         """The state to answer with; it is read before this task waits again."""
+
+    def status(self) -> dict[str, Any]:
+        """What else there is to know, ready for JSON; see docs/uapi.md."""
 
     def set(self, request: SetRequest) -> None:
         """Apply the request whole, or raise UapiError and change nothing."""
@@ -114,11 +118,13 @@ class UapiServer:
         except ConnectionError:
             return  # the client went away
 
-    def _perform(self, operation: Get | Set | Failed) -> bytes:
+    def _perform(self, operation: Get | Status | Set | Failed) -> bytes:
         """Carry an operation out; returns the answer."""
         try:
             if isinstance(operation, Get):
                 return format_get(self._handler.get()) + status(0)
+            if isinstance(operation, Status):
+                return b"status=%b\n" % json.dumps(self._handler.status()).encode() + status(0)
             if isinstance(operation, Set):
                 self._handler.set(operation.request)
                 return status(0)

@@ -104,6 +104,10 @@ impl Engine {
         release(self.sockets.swap(None));
     }
 
+    pub fn sends_trains(&self) -> bool {
+        self.sockets.load().as_deref().is_some_and(Sockets::sends_trains)
+    }
+
     fn new_train(&self) -> Train {
         Train::new(self.heart.clone(), self.sockets.clone(), true)
     }

@@ -14,7 +14,7 @@ must produce the same bytes and events. Sections below follow a packet's way.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -114,9 +114,9 @@ class Heart:
         if not self._up:
             self._drops[DropReason.INTERFACE_DOWN] += 1
         elif peer is None:
-            self._refuse(now, packet, DropReason.NO_ROUTE)
+            self._refuse(now, packet, None)
         elif peer.path is None:
-            self._refuse(now, packet, DropReason.NO_ENDPOINT)
+            self._refuse(now, packet, peer)
         else:
             if peer.staged:
                 self._send_staged(now, peer)
@@ -127,9 +127,12 @@ class Heart:
                 self._stage(peer, packet)
                 self._send_staged(now, peer)  # asks for a session
 
-    def _refuse(self, now: int, packet: bytes, reason: DropReason) -> None:
-        """Nobody can have this packet: tell its sender."""
-        self._drops[reason] += 1
+    def _refuse(self, now: int, packet: bytes, peer: EnginePeer | None) -> None:
+        """Nobody can have this packet, for there is no peer, or it has no endpoint: tell its sender."""
+        if peer is None:
+            self._drops[DropReason.NO_ROUTE] += 1
+        else:
+            self._count(peer, DropReason.NO_ENDPOINT)
         error = self._unreachable.answer(now, packet)
         if error is not None:
             self.packets.append(error)
@@ -148,7 +151,7 @@ class Heart:
     def _stage(self, peer: EnginePeer, packet: bytes) -> None:
         if len(peer.staged) >= MAX_STAGED_PACKETS:
             peer.staged.popleft()
-            self._drops[DropReason.STAGED_OVERFLOW] += 1
+            self._count(peer, DropReason.STAGED_OVERFLOW)
         peer.staged.append(packet)
 
     def _send_staged(self, now: int, peer: EnginePeer) -> None:
@@ -186,7 +189,7 @@ class Heart:
     def _emit(self, now: int, peer: EnginePeer, datagram: bytes, traffic_class: int) -> None:
         """Leave an authenticated datagram for the caller to send."""
         if peer.path is None:
-            self._drops[DropReason.NO_ENDPOINT] += 1
+            self._count(peer, DropReason.NO_ENDPOINT)
             return
         self.datagrams.append((datagram, peer.path, traffic_class))
         peer.tx_bytes += len(datagram)
@@ -237,16 +240,16 @@ class Heart:
             self._drops[DropReason.UNKNOWN_INDEX] += 1
             return
         if now - session.created >= self._timing.reject_after:
-            self._drops[DropReason.KEY_EXPIRED] += 1
+            self._count(session.peer, DropReason.KEY_EXPIRED)
             return
         try:
             # A view: slicing bytes would copy the whole datagram.
             packet = session.receive.decrypt(_NONCE.pack(counter), memoryview(datagram)[TRANSPORT_HEADER_SIZE:], None)
         except self._invalid_tag:
-            self._drops[DropReason.UNAUTHENTIC] += 1
+            self._count(session.peer, DropReason.UNAUTHENTIC)
             return
         if not session.replay.accept(counter):
-            self._drops[DropReason.REPLAYED] += 1
+            self._count(session.peer, DropReason.REPLAYED)
             return
         peer = session.peer
         self._heard(now, peer, path, len(datagram))
@@ -290,12 +293,12 @@ class Heart:
             shortest = 40
             owner = self._allowed_ips.lookup_ipv6(packet[8:24])
         else:
-            self._drops[DropReason.MALFORMED_INNER] += 1
+            self._count(peer, DropReason.MALFORMED_INNER)
             return
         if not shortest <= length <= size:
-            self._drops[DropReason.MALFORMED_INNER] += 1
+            self._count(peer, DropReason.MALFORMED_INNER)
         elif owner is not peer:
-            self._drops[DropReason.DISALLOWED_SOURCE] += 1
+            self._count(peer, DropReason.DISALLOWED_SOURCE)
         else:
             packet = mark_inner(traffic_class, packet)
             self.packets.append(packet if length == size else memoryview(packet)[:length])
@@ -395,7 +398,7 @@ class Heart:
 
     def drop_staged(self, peer: int) -> None:
         target = self._peers[peer]
-        self._drops[DropReason.STAGED_DISCARDED] += sum(1 for packet in target.staged if packet)
+        self._count(target, DropReason.STAGED_DISCARDED, sum(1 for packet in target.staged if packet))
         target.staged.clear()
         target.session_requested = False
 
@@ -424,8 +427,10 @@ class Heart:
         known = self._peers[peer]
         return PeerStatus(known.path, known.tx_bytes, known.rx_bytes)
 
-    def drops(self) -> dict[DropReason, int]:
-        return dict(self._drops)
+    def drops(self, peer: int | None = None) -> dict[DropReason, int]:
+        if peer is None:
+            return dict(self._drops)
+        return dict.fromkeys(DropReason, 0) | (self._peers[peer].drops or {})
 
     def holdings(self) -> Holdings:
         return Holdings(
@@ -435,8 +440,19 @@ class Heart:
             events=len(self._events) + len(self._handshakes),
         )
 
-    def count_drop(self, reason: DropReason, count: int = 1) -> None:
-        self._drops[reason] += count
+    def count_drop(self, reason: DropReason, count: int = 1, peer: int | None = None) -> None:
+        if peer is None:
+            self._drops[reason] += count
+        else:
+            self._count(self._peers[peer], reason, count)
+
+    def _count(self, peer: EnginePeer, reason: DropReason, count: int = 1) -> None:
+        """A drop that is somebody's."""
+        if count:
+            self._drops[reason] += count
+            if peer.drops is None:
+                peer.drops = Counter()
+            peer.drops[reason] += count
 
     def set_mtu(self, mtu: int) -> None:
         self._mtu = mtu

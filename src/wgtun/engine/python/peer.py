@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from wgtun.engine.python.session import Slots
 
 if TYPE_CHECKING:
+    from wgtun.dataplane import DropReason
     from wgtun.path import Path
 
 
@@ -16,6 +17,7 @@ class EnginePeer:
 
     __slots__ = (
         "awaited_index",
+        "drops",
         "id",
         "last_received",
         "last_sent",
@@ -45,4 +47,5 @@ class EnginePeer:
         self.unanswered_reported = False
         self.unacknowledged_since = 0
         self.unacknowledged_reported = False
+        self.drops: Counter[DropReason] | None = None  # most peers never need the room
         self.awaited_index: int | None = None  # the sender index of our last handshake message

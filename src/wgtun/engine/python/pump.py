@@ -80,6 +80,9 @@ class PythonEngine(Heart):
                 self._loop.remove_reader(fileno)
             self._outer = None
 
+    def sends_trains(self) -> bool:
+        return self._outer is not None and "gso" in self._outer.offloads
+
     def close(self) -> None:
         self.detach_sockets()
         self.detach_tunnel()

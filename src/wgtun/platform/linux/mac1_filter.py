@@ -13,6 +13,7 @@ import sys
 
 assert sys.platform == "linux"
 
+import errno
 import os
 import socket
 from struct import Struct
@@ -45,7 +46,7 @@ class Mac1Filter:
     def __init__(self) -> None:
         """Raises OSError where the system or its owner does not let us."""
         if sys.byteorder == "big":
-            raise OSError("only for little-endian machines")
+            raise OSError(errno.ENOTSUP, "only little-endian machines")
         self._key = Array(_KEY.size)
         self._count = Array(_COUNT.size)
         self._program = load_socket_filter(_code(self._key.descriptor, self._count.descriptor))

@@ -14,10 +14,20 @@ mac1  handshake messages for another key are refused in the kernel (eBPF)
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 
 from wgtun.errors import PlatformError
 
 _ALL = frozenset({"tso", "uso", "gso", "gro", "mac1"})
+
+
+_SWITCHED_OFF = "switched off by WGTUN_OFFLOAD"
+
+
+def missing(names: Set[str], used: Set[str], why: str) -> dict[str, str]:
+    """Why those of `names` that are not used are not: they were switched off, or else `why`."""
+    wanted = allowed()
+    return {name: why if name in wanted else _SWITCHED_OFF for name in sorted(names - used)}
 
 
 def allowed() -> frozenset[str]:

@@ -19,7 +19,7 @@ from struct import Struct
 
 from wgtun.constants import DEFAULT_MTU
 from wgtun.errors import PlatformError, TunnelGone
-from wgtun.platform.linux.offload import allowed
+from wgtun.platform.linux.offload import allowed, missing
 
 _DEVICE = "/dev/net/tun"
 _NAME_SIZE = 16  # IFNAMSIZ, with the terminating zero
@@ -45,6 +45,9 @@ _IFREQ_FLAGS = Struct("16sH22x")  # struct ifreq with ifr_flags
 _IFREQ_INT = Struct("16si20x")  # struct ifreq with ifr_mtu
 _INT = Struct("i")
 
+_OFFLOADS = frozenset({"tso", "uso"})
+_NOT_THERE = "the kernel does not have it"
+_SINGLE_PACKETS = "the Python engine takes single packets"
 _EXPLANATIONS = {
     errno.EPERM: "not permitted; run as root or with CAP_NET_ADMIN",
     errno.EBUSY: "another program uses the interface",
@@ -58,6 +61,7 @@ class Tun:
     def __init__(self, descriptors: list[int], virtio: frozenset[str] | None = None) -> None:
         self._descriptors = descriptors
         self.virtio = virtio
+        self.missing: dict[str, str] = {}
 
     @classmethod
     def create(cls, name: str, *, offload: bool = False, queues: int = 1) -> Tun:
@@ -68,7 +72,7 @@ class Tun:
         encoded = name.encode()
         if len(encoded) >= _NAME_SIZE:
             raise PlatformError(f"interface name {name!r} is too long: at most {_NAME_SIZE - 1} bytes")
-        virtio = offload and bool(allowed() & {"tso", "uso"})
+        virtio = offload and bool(allowed() & _OFFLOADS)
         flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if virtio else 0) | (_IFF_MULTI_QUEUE if queues > 1 else 0)
         tun = cls([])
         try:
@@ -78,6 +82,7 @@ class Tun:
                 encoded = fcntl.ioctl(tun.filenos()[-1], _TUNSETIFF, _IFREQ_FLAGS.pack(encoded, flags))[:_NAME_SIZE]
             if virtio:
                 tun.virtio = _switch_on_offloads(tun.fileno())
+            tun.missing = missing(_OFFLOADS, tun.virtio or frozenset(), _NOT_THERE if offload else _SINGLE_PACKETS)
             tun.set_mtu(DEFAULT_MTU)
         except OSError as error:
             tun.close()
@@ -109,6 +114,14 @@ class Tun:
             if header != _VIRTIO_HEADER_SIZE:
                 raise PlatformError(f"descriptor {descriptor}: the virtio header must have 10 bytes, not {header}")
             tun.virtio = _switch_on_offloads(descriptor)
+        why = (
+            _NOT_THERE
+            if tun.virtio is not None
+            else "the adopted TUN has no virtio header"
+            if offload
+            else _SINGLE_PACKETS
+        )
+        tun.missing = missing(_OFFLOADS, tun.virtio or frozenset(), why)
         return tun
 
     @property
@@ -159,7 +172,7 @@ def _open_device() -> int:
 
 def _switch_on_offloads(descriptor: int) -> frozenset[str]:
     """Take and give merged packets, as far as kernel and WGTUN_OFFLOAD allow; returns what is on."""
-    wanted = (allowed() & {"tso", "uso"}, allowed() & {"tso"}, frozenset[str]())  # uso is from Linux 6.2
+    wanted = (allowed() & _OFFLOADS, allowed() & {"tso"}, frozenset[str]())  # uso is from Linux 6.2
     for offloads in wanted:
         flags = _TUN_F_TSO * ("tso" in offloads) | _TUN_F_USO * ("uso" in offloads)
         try:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wgtun.endpoint import SocketAddress
 from wgtun.path import Path, Source
-from wgtun.platform.linux.offload import allowed
+from wgtun.platform.linux.offload import allowed, missing
 
 if TYPE_CHECKING:
     from wgtun.platform.linux.mac1_filter import Mac1Filter
@@ -60,34 +60,36 @@ _T = TypeVar("_T")
 class UdpSockets:
     """The sockets of one device; see `dataplane.OuterSide`."""
 
-    def __init__(self, sockets: list[socket.socket], *, filtered: bool = False) -> None:
+    def __init__(self, sockets: list[socket.socket]) -> None:
         self.port: int = sockets[0].getsockname()[1]
         self._by_family = {each.family: each for each in sockets}
         self._by_fileno = {each.fileno(): each for each in sockets}
         self._paths: dict[tuple[SocketAddress, bytes], Path] = {}
-        self.offloads = _offloads(sockets) | ({"mac1"} if filtered else set())
+        self.offloads = _offloads(sockets)
+        self.missing = missing({"gso", "gro"}, self.offloads, "the kernel does not have it")
         self._trains = "gso" in self.offloads
         self._no_trains: set[SocketAddress] = set()
         self._dead_sources: set[Source] = set()
 
     @classmethod
-    def open(cls, port: int, mark: int, mac1_filter: Mac1Filter | None = None) -> UdpSockets:
+    def open(cls, port: int, mark: int) -> UdpSockets:
         """Bind both families to `port` (0: any that is free in both). A family that the host lacks is left out.
 
         Raises OSError; nothing stays open then.
         """
         for attempt in range(_PORT_TRIES):
             try:
-                opened = _open_families(port, mark)
+                return cls(_open_families(port, mark))
             except OSError as error:
                 if port or error.errno != errno.EADDRINUSE or attempt == _PORT_TRIES - 1:
                     raise
-            else:
-                if mac1_filter is not None:
-                    for each in opened:
-                        mac1_filter.attach(each)
-                return cls(opened, filtered=mac1_filter is not None)
         raise AssertionError  # the last attempt raises
+
+    def attach(self, mac1_filter: Mac1Filter) -> None:
+        """Refuse other people's handshake messages in the kernel."""
+        for each in self._by_fileno.values():
+            mac1_filter.attach(each)
+        self.offloads |= {"mac1"}
 
     def filenos(self) -> Sequence[int]:
         return list(self._by_fileno)
@@ -188,6 +190,8 @@ class UdpSockets:
         """A train was refused: remember whether to try one again."""
         if error.errno in _NO_TRAINS:
             self._trains = False
+            self.offloads -= {"gso"}
+            self.missing["gso"] = f"a network device refused it: {error.strerror}"
         elif error.errno in _NO_TRAIN_HERE:
             _remember(self._no_trains, address)
 

@@ -6,9 +6,15 @@ import sys
 
 assert sys.platform == "linux"
 
+import socket
+from typing import TYPE_CHECKING
+
 from wgtun.platform.linux.mac1_filter import Mac1Filter
-from wgtun.platform.linux.offload import allowed
+from wgtun.platform.linux.offload import allowed, missing
 from wgtun.platform.linux.udp import UdpSockets
+
+if TYPE_CHECKING:
+    from wgtun.endpoint import SocketAddress
 
 
 class Underlay:
@@ -16,18 +22,34 @@ class Underlay:
 
     def __init__(self) -> None:
         self._filter: Mac1Filter | None = None
+        self._why = ""
         if "mac1" in allowed():
             try:
                 self._filter = Mac1Filter()
-            except OSError:  # not permitted, or not there
-                pass
+            except OSError as error:
+                self._why = f"the system does not let us: {error.strerror}"
 
     def open(self, port: int, mark: int) -> UdpSockets:
-        return UdpSockets.open(port, mark, self._filter)
+        opened = UdpSockets.open(port, mark)
+        if self._filter is not None:
+            opened.attach(self._filter)
+        opened.missing |= missing({"mac1"}, opened.offloads, self._why)
+        return opened
 
     def set_public_key(self, public_key: bytes | None) -> None:
         if self._filter is not None:
             self._filter.set_public_key(public_key)
+
+    def unreachable(self, address: SocketAddress, mark: int) -> str:
+        family = socket.AF_INET6 if len(address) == 4 else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                if mark:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+                probe.connect(address)  # sends nothing, but looks up the route
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
 
     def refused(self) -> int:
         return 0 if self._filter is None else self._filter.refused()
