@@ -7,6 +7,7 @@ import select
 import socket
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -99,14 +100,45 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         listen("wg0", str(tmp_path / "file"))
 
 
-def test_an_adopted_socket_knows_its_file(listener: ListeningSocket) -> None:
-    adopted = adopt(os.dup(listener.fileno()))
+def test_wg_never_finds_it_unfinished(tmp_path: Path) -> None:
+    """`wg` removes a socket that refuses connections, as one does between bind and listen."""
+    path = str(tmp_path / "wg0.sock")
+    done = threading.Event()
+
+    def be_wg() -> None:
+        while not done.is_set():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                try:
+                    client.connect(path)
+                except FileNotFoundError:
+                    pass
+                except ConnectionRefusedError:
+                    os.unlink(path)
+
+    thread = threading.Thread(target=be_wg)
+    thread.start()
+    try:
+        for _ in range(500):
+            with listen("wg0", str(tmp_path)) as made:
+                assert made.still_there()
+                made.remove_file()
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_an_adopted_socket_knows_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "wg0.sock"
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+        made.listen()
+        adopted = adopt(made.detach())
     with adopted:
-        assert adopted.path == listener.path
+        assert adopted.path == str(path)
         assert adopted.still_there()
         assert not adopted.get_inheritable()
         adopted.remove_file()
-        assert not os.path.exists(listener.path)
+        assert not path.exists()
         assert not adopted.still_there()
 
 

@@ -40,12 +40,10 @@ class ListeningSocket(socket.socket):
         self.path = ""  # empty for a socket without a file
         self._identity: tuple[int, int] | None = None
 
-    def remember_file(self) -> None:
-        """Take what stands at the address of the socket for its file."""
-        address = self.getsockname()
-        if isinstance(address, str) and address:  # others are unnamed, or in the abstract namespace
-            self.path = os.path.abspath(address)
-            self._identity = self._identity_now()
+    def remember_file(self, path: str) -> None:
+        """Take what stands there for the file of the socket."""
+        self.path = os.path.abspath(path)
+        self._identity = self._identity_now()
 
     def still_there(self) -> bool:
         """False once the file was removed, renamed or replaced; its mode, owner and times don't matter."""
@@ -79,12 +77,16 @@ def listen(interface: str, directory: str = DIRECTORY) -> ListeningSocket:
         with _umask(0o022):
             os.makedirs(directory, mode=0o755, exist_ok=True)
         with _locked(directory):
-            if _is_stale(path):
-                os.unlink(path)
+            _check_way(path)
+            # `wg` removes a socket that it finds and that nobody listens on yet: it may see a finished one only.
+            unfinished = f"{directory}/.{interface}"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(unfinished)
             with _umask(0o077):
-                listener.bind(path)
+                listener.bind(unfinished)
             listener.listen(_BACKLOG)
-            listener.remember_file()
+            os.rename(unfinished, path)
+            listener.remember_file(path)
     except PlatformError:
         listener.close()
         raise
@@ -102,7 +104,9 @@ def adopt(descriptor: int) -> ListeningSocket:
             listener.detach()
             raise PlatformError(f"descriptor {descriptor} is not a listening Unix socket")
         listener.set_inheritable(False)
-        listener.remember_file()
+        address = listener.getsockname()
+        if isinstance(address, str) and address:  # others are unnamed, or in the abstract namespace
+            listener.remember_file(address)
     except OSError as error:
         if isinstance(error, PlatformError):
             raise
@@ -123,17 +127,16 @@ def is_served(path: str) -> bool:
         return True
 
 
-def _is_stale(path: str) -> bool:
-    """Whether a socket is in the way that nobody serves. Raises PlatformError for anything else in the way."""
+def _check_way(path: str) -> None:
+    """Nothing may be there but a socket that nobody serves. Raises PlatformError."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
-        return False
+        return
     if not stat.S_ISSOCK(mode):
         raise PlatformError(f"{path} is in the way and not a socket; move it")
     if is_served(path):
         raise PlatformError(f"unix socket in use: another daemon serves {path}")
-    return True
 
 
 @contextlib.contextmanager
