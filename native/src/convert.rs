@@ -33,7 +33,7 @@ pub fn to_path(path: &Bound<'_, PyAny>) -> PyResult<Path> {
 }
 
 /// From what `socket` calls take: (host, port) or (host, port, flow label, scope id).
-fn to_address(address: &Bound<'_, PyTuple>) -> PyResult<SocketAddr> {
+pub fn to_address(address: &Bound<'_, PyTuple>) -> PyResult<SocketAddr> {
     let host: String = address.get_item(0)?.extract()?;
     let port: u16 = address.get_item(1)?.extract()?;
     let numeric = host.split_once('%').map_or(host.as_str(), |(numeric, _)| numeric);

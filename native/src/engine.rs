@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use wgtun_core::drops::DropReason;
 use wgtun_core::events::PeerId;
 use wgtun_core::heart::{Heart, Outgoing, Run};
@@ -212,6 +212,11 @@ impl Engine {
 
     fn set_path(&self, peer: PeerId, path: &Bound<'_, PyAny>) -> PyResult<()> {
         self.heart().set_path(peer, to_path(path)?).map_err(unknown_peer)
+    }
+
+    fn narrow_path(&self, now: u64, address: &Bound<'_, PyTuple>, mtu: usize) -> PyResult<()> {
+        self.heart().narrow_path(now, to_address(address)?, mtu);
+        Ok(())
     }
 
     fn forget_source(&self, peer: PeerId) -> PyResult<()> {

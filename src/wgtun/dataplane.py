@@ -34,6 +34,7 @@ class DropReason(enum.StrEnum):
     STAGED_OVERFLOW = "staged_overflow"
     STAGED_DISCARDED = "staged_discarded"
     NO_ENDPOINT = "no_endpoint"
+    TOO_BIG = "too_big"
     SEND_FAILED = "send_failed"
     # from the outside
     UNKNOWN_TYPE = "unknown_type"
@@ -226,6 +227,9 @@ class OuterSide(Protocol):
     def send(self, datagrams: Sequence[bytes], path: Path, traffic_class: int) -> int:
         """Send all to one peer, in order; returns how many the system refused."""
 
+    def take_narrow(self) -> list[tuple[SocketAddress, int]]:
+        """Destinations that turned out to have a narrow path since the last call, and the path MTU."""
+
     def set_mark(self, mark: int) -> None: ...
     def close(self) -> None: ...
 
@@ -260,6 +264,12 @@ class Engine(Protocol):
     def add_peer(self, peer: int) -> None: ...
     def remove_peer(self, peer: int) -> None: ...
     def set_path(self, peer: int, path: Path) -> None: ...
+    def narrow_path(self, now: int, address: SocketAddress, mtu: int) -> None:
+        """The way to this address takes datagrams of so many bytes, headers of IP included.
+
+        For a minute, packets that are too big for it are answered with ICMP, where their sender can do with less.
+        """
+
     def forget_source(self, peer: int) -> None: ...
 
     def insert_allowed_ip(self, peer: int, prefix: AllowedIP) -> None: ...

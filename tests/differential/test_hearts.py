@@ -114,7 +114,7 @@ class Script:
             if rng.random() < 0.6 and size >= 20:
                 body[0] = 0x45 if rng.random() < 0.9 else 0x40 | rng.randrange(16)
                 body[2:4] = length.to_bytes(2, "big")
-                body[6:8] = bytes(2)
+                body[6:8] = bytes((rng.choice((0, 0x40)), 0))  # whether it may be fragmented
                 body[9] = rng.choice((1, 6, 17))
                 body[12:16] = first.address if len(first.address) == 4 else bytes((10, 0, 0, 1))
                 body[16:20] = second.address if len(second.address) == 4 else bytes((10, 0, 0, 2))
@@ -211,12 +211,14 @@ class Script:
             return
         peer, prefix, path = rng.choice(self.peers), rng.choice(self.prefixes), self.random_path()
         mtu, up = rng.choice((0, 576, 1280, 1420, 1500)), rng.random() < 0.8
+        narrow = rng.choice((0, 100, 640, 1280, 1400))
         actions: list[tuple[int, Callable[[Side], object]]] = [
             (8, lambda side: side.heart.insert_allowed_ip(peer, prefix)),
             (2, lambda side: side.heart.remove_allowed_ip(peer, prefix)),
             (1, lambda side: side.heart.clear_allowed_ips(peer)),
             (6, lambda side: side.heart.set_path(peer, path)),
             (1, lambda side: side.heart.forget_source(peer)),
+            (2, lambda side: side.heart.narrow_path(self.now, path.address, narrow)),
             (1, lambda side: side.heart.set_mtu(mtu)),
             (1, lambda side: side.heart.set_up(up)),
             (1, lambda side: side.heart.drop_staged(peer)),

@@ -209,7 +209,7 @@ def survive_a_vanished_source() -> None:
         assert server.send([b"answer", b"answer"], back, 0) == 0
         for _, path in receive_all(client, 2):
             assert path.address[0] != "10.9.0.2"
-    assert not server._no_trains, "the source was at fault, not the train"
+    assert not server._path_mtus, "the source was at fault, not the train"
     subprocess.run(["ip", "address", "add", "10.9.0.2/24", "dev", "dummy0"], check=True)
     client.send([b"question"], Path(("10.9.0.2", server.port)), 0)
     ((_, back),) = receive_all(server, 1)
@@ -234,7 +234,8 @@ def send_into_a_narrow_path() -> None:
     opened = UdpSockets.open(51999, 0)
     path = Path(("192.0.2.2", 51999))
     assert opened.send([bytes(1400)] * 10, path, 0) == 0
-    assert path.address in opened._no_trains
+    assert opened.take_narrow() == [(path.address, 1280)]
+    assert opened.take_narrow() == []
     assert opened.send([bytes(1400)] * 10, path, 0) == 0
 
 

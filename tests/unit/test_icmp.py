@@ -8,7 +8,7 @@ import pytest
 
 from wgtun.constants import SECOND
 from wgtun.engine.python.checksum import checksum
-from wgtun.engine.python.icmp import UnreachableErrors
+from wgtun.engine.python.icmp import IcmpErrors
 
 NOW = 1000 * SECOND
 
@@ -34,7 +34,7 @@ def naive_checksum(data: bytes) -> int:
 @pytest.mark.parametrize("size", [20, 21, 700, 1501])
 def test_ipv4_error_goes_back_and_quotes_the_packet(size: int) -> None:
     packet = ipv4().ljust(size, b"\x5a")
-    error = UnreachableErrors().answer(NOW, packet)
+    error = IcmpErrors().answer(NOW, packet)
     assert error is not None
     assert len(error) <= 576
     assert int.from_bytes(error[2:4], "big") == len(error)
@@ -48,7 +48,7 @@ def test_ipv4_error_goes_back_and_quotes_the_packet(size: int) -> None:
 @pytest.mark.parametrize("size", [40, 41, 1500, 9000])
 def test_ipv6_error_goes_back_and_quotes_the_packet(size: int) -> None:
     packet = ipv6().ljust(size, b"\x5a")
-    error = UnreachableErrors().answer(NOW, packet)
+    error = IcmpErrors().answer(NOW, packet)
     assert error is not None
     assert len(error) <= 1280
     assert int.from_bytes(error[4:6], "big") == len(error) - 40
@@ -56,6 +56,17 @@ def test_ipv6_error_goes_back_and_quotes_the_packet(size: int) -> None:
     assert naive_checksum(pseudo + error[40:]) == 0
     assert (error[6], error[40], error[41]) == (58, 1, 3)
     assert packet.startswith(error[48:])
+
+
+def test_too_big_names_the_limit() -> None:
+    error = IcmpErrors().answer(NOW, ipv4().ljust(1400, b"x"), 1216)
+    assert error is not None
+    assert naive_checksum(error[20:]) == 0
+    assert error[20:22] + error[24:28] == bytes((3, 4, 0, 0, 4, 0xC0))
+    error = IcmpErrors().answer(NOW, ipv6().ljust(1400, b"x"), 1296)
+    assert error is not None
+    assert naive_checksum(error[8:40] + (len(error) - 40).to_bytes(4, "big") + b"\0\0\0\x3a" + error[40:]) == 0
+    assert error[40:42] + error[44:48] == bytes((2, 0, 0, 0, 5, 0x10))
 
 
 @pytest.mark.parametrize(
@@ -74,16 +85,16 @@ def test_ipv6_error_goes_back_and_quotes_the_packet(size: int) -> None:
     ],
 )
 def test_no_error_about_errors_fragments_and_groups(packet: bytes) -> None:
-    assert UnreachableErrors().answer(NOW, packet) is None
+    assert IcmpErrors().answer(NOW, packet) is None
 
 
 @pytest.mark.parametrize("packet", [ipv4(protocol=1) + b"\x08\x00", ipv6(protocol=58) + b"\x80\x00"])
 def test_pings_are_answered(packet: bytes) -> None:
-    assert UnreachableErrors().answer(NOW, packet) is not None
+    assert IcmpErrors().answer(NOW, packet) is not None
 
 
 def test_the_rate_is_bounded() -> None:
-    errors = UnreachableErrors()
+    errors = IcmpErrors()
     answered = sum(errors.answer(NOW + number, ipv4()) is not None for number in range(1000))
     assert answered == 21
     later = sum(errors.answer(NOW + 10 * SECOND + number, ipv4()) is not None for number in range(1000))

@@ -29,6 +29,7 @@ reasons! {
     StagedOverflow "staged_overflow",
     StagedDiscarded "staged_discarded",
     NoEndpoint "no_endpoint",
+    TooBig "too_big",
     SendFailed "send_failed",
     UnknownType "unknown_type",
     BadLength "bad_length",

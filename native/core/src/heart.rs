@@ -13,6 +13,7 @@
 //! peer's lock once. It is never held while something is sealed, opened or sent.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -23,7 +24,8 @@ use crate::constants::*;
 use crate::drops::{DropReason, Drops};
 use crate::ecn;
 use crate::events::{Event, EventQueue, PeerId, Wake};
-use crate::icmp::UnreachableErrors;
+use crate::icmp::{IcmpErrors, Problem, may_be_too_big};
+use crate::narrow_paths::NarrowPaths;
 use crate::path::Path;
 use crate::peer::{Peer, PeerState};
 use crate::session::{Keypair, Place, Session, Slot, padding_size};
@@ -108,7 +110,8 @@ pub struct Heart {
     sessions: RwLock<HashMap<u32, Arc<Session>>>,
     /// Indices of handshakes that a cookie reply may answer.
     awaited: Mutex<HashMap<u32, PeerId>>,
-    unreachable: Mutex<UnreachableErrors>,
+    errors: Mutex<IcmpErrors>,
+    paths: NarrowPaths,
 }
 
 /// A peer that the control plane does not have: a mistake of the caller.
@@ -128,7 +131,8 @@ impl Heart {
             peers: Mutex::default(),
             sessions: RwLock::default(),
             awaited: Mutex::default(),
-            unreachable: Mutex::default(),
+            errors: Mutex::default(),
+            paths: NarrowPaths::default(),
         }
     }
 
@@ -154,15 +158,24 @@ impl Heart {
             return self.drops.count(DropReason::InterfaceDown, count);
         }
         let Some(peer) = peer else {
-            return self.refuse(now, packets, None, replies);
+            self.drops.count(DropReason::NoRoute, count);
+            return self.refuse(now, packets, Problem::Unreachable, replies);
         };
         let mut next = 0;
         while next < count {
             let mut state = lock(&peer.state);
             let Some(path) = state.path else {
                 drop(state);
-                return self.refuse(now, packets, Some(peer), replies);
+                self.count(peer, DropReason::NoEndpoint, count - next);
+                return self.refuse(now, packets, Problem::Unreachable, replies);
             };
+            if let Some(limit) = self.paths.limit(now, &path.address) {
+                if packets.size(0) > limit && may_be_too_big(header, limit) {
+                    drop(state);
+                    self.count(peer, DropReason::TooBig, count - next);
+                    return self.refuse(now, packets, Problem::TooBig(limit), replies);
+                }
+            }
             if !self.is_usable(now, &state) {
                 for number in next..count {
                     let mut packet = vec![0; packets.size(number)];
@@ -191,15 +204,11 @@ impl Heart {
         }
     }
 
-    /// Nobody can have these packets, for there is no peer, or it has no endpoint: tell their sender.
-    fn refuse<P: Packets + ?Sized>(&self, now: u64, packets: &P, peer: Option<&Peer>, replies: &mut Vec<Vec<u8>>) {
-        match peer {
-            Some(peer) => self.count(peer, DropReason::NoEndpoint, packets.count()),
-            None => self.drops.count(DropReason::NoRoute, packets.count()),
-        }
+    /// Tell their sender why nobody gets these packets.
+    fn refuse<P: Packets + ?Sized>(&self, now: u64, packets: &P, problem: Problem, replies: &mut Vec<Vec<u8>>) {
         let mut packet = vec![0; packets.size(0)];
         packets.write(0, &mut packet);
-        replies.extend(lock(&self.unreachable).answer(now, &packet));
+        replies.extend(lock(&self.errors).answer(now, &packet, problem));
     }
 
     /// A drop that is somebody's.
@@ -498,6 +507,11 @@ impl Heart {
     pub fn set_path(&self, peer: PeerId, path: Path) -> Result<(), UnknownPeer> {
         lock(&self.peer(peer)?.state).path = Some(path);
         Ok(())
+    }
+
+    /// The way to this address takes packets of so many bytes, headers of IP included.
+    pub fn narrow_path(&self, now: u64, address: SocketAddr, mtu: usize) {
+        self.paths.learn(now, address, mtu);
     }
 
     pub fn forget_source(&self, peer: PeerId) -> Result<(), UnknownPeer> {

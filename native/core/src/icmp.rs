@@ -1,7 +1,7 @@
-//! Destination unreachable, for a local sender whose packet has nowhere to go.
+//! Errors for a local sender whose packet has nowhere to go, or is too big for the way there.
 //!
 //! As the kernel's WireGuard does, so that a program sees "host unreachable" at once instead of
-//! waiting for a timeout. Sources: RFC 792, RFC 4443 (2.4, 3.1), RFC 1812 (4.3.2.7).
+//! waiting for a timeout. Sources: RFC 792, RFC 1191, RFC 4443 (2.4, 3.1, 3.2), RFC 1812 (4.3.2.7).
 
 use crate::checksum;
 
@@ -18,16 +18,29 @@ const QUOTE6: usize = 1280 - HEADER6 - ICMP_HEADER;
 const ICMPV4: u8 = 1;
 const ICMPV6: u8 = 58;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    Unreachable,
+    /// Of more bytes than this.
+    TooBig(usize),
+}
+
+/// Whether the sender wants to hear that this packet is too big, and can do something about it: below
+/// its minimum MTU IPv6 does not go.
+pub fn may_be_too_big(header: &[u8], limit: usize) -> bool {
+    if header[0] >> 4 == 4 { header[6] & 0x40 != 0 } else { limit >= 1280 }
+}
+
 /// Makes errors, at a bounded rate.
 #[derive(Default)]
-pub struct UnreachableErrors {
+pub struct IcmpErrors {
     /// Each error moves this on by the interval.
     paid_until: u64,
 }
 
-impl UnreachableErrors {
+impl IcmpErrors {
     /// The error for a packet of at least header size; None where there must be none.
-    pub fn answer(&mut self, now: u64, packet: &[u8]) -> Option<Vec<u8>> {
+    pub fn answer(&mut self, now: u64, packet: &[u8], problem: Problem) -> Option<Vec<u8>> {
         let is_v4 = packet[0] >> 4 == 4;
         if !(if is_v4 { may_answer4(packet) } else { may_answer6(packet) }) {
             return None;
@@ -37,7 +50,7 @@ impl UnreachableErrors {
             return None;
         }
         self.paid_until = begin + INTERVAL;
-        Some(if is_v4 { error4(packet) } else { error6(packet) })
+        Some(if is_v4 { error4(packet, problem) } else { error6(packet, problem) })
     }
 }
 
@@ -63,10 +76,14 @@ fn checksum_of(parts: &[&[u8]]) -> [u8; 2] {
     (!checksum::fold(parts.iter().fold(0, |sum, part| checksum::sum(part, sum)))).to_be_bytes()
 }
 
-/// Host unreachable, in the name of the host that can't be reached.
-fn error4(packet: &[u8]) -> Vec<u8> {
+/// Host unreachable or fragmentation needed, in the name of the host that can't be reached.
+fn error4(packet: &[u8], problem: Problem) -> Vec<u8> {
     let quote = &packet[..packet.len().min(QUOTE4)];
     let mut icmp = [3, 1, 0, 0, 0, 0, 0, 0];
+    if let Problem::TooBig(limit) = problem {
+        icmp[1] = 4;
+        icmp[6..].copy_from_slice(&(limit as u16).to_be_bytes());
+    }
     let check = checksum_of(&[&icmp, quote]);
     icmp[2..4].copy_from_slice(&check);
     let size = (HEADER4 + ICMP_HEADER + quote.len()) as u16;
@@ -81,8 +98,8 @@ fn error4(packet: &[u8]) -> Vec<u8> {
     [&header[..], &icmp, quote].concat()
 }
 
-/// Address unreachable, in the name of the host that can't be reached.
-fn error6(packet: &[u8]) -> Vec<u8> {
+/// Address unreachable or packet too big, in the name of the host that can't be reached.
+fn error6(packet: &[u8], problem: Problem) -> Vec<u8> {
     let quote = &packet[..packet.len().min(QUOTE6)];
     let length = (ICMP_HEADER + quote.len()) as u16;
     let mut header = [0; HEADER6];
@@ -92,6 +109,10 @@ fn error6(packet: &[u8]) -> Vec<u8> {
     header[8..24].copy_from_slice(&packet[24..40]);
     header[24..40].copy_from_slice(&packet[8..24]);
     let mut icmp = [1, 3, 0, 0, 0, 0, 0, 0];
+    if let Problem::TooBig(limit) = problem {
+        icmp[..2].copy_from_slice(&[2, 0]);
+        icmp[4..].copy_from_slice(&(limit as u32).to_be_bytes());
+    }
     let pseudo = u32::from(length).to_be_bytes();
     let check = checksum_of(&[&header[8..], &pseudo, &u32::from(ICMPV6).to_be_bytes(), &icmp, quote]);
     icmp[2..4].copy_from_slice(&check);

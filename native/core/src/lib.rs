@@ -15,6 +15,7 @@ pub mod heart;
 pub mod icmp;
 #[cfg(unix)]
 pub mod io;
+mod narrow_paths;
 pub mod offload;
 pub mod path;
 pub mod peer;

@@ -35,6 +35,7 @@ class NativeEngine:
         self.add_peer = native.add_peer
         self.remove_peer = native.remove_peer
         self.set_path = native.set_path
+        self.narrow_path = native.narrow_path
         self.forget_source = native.forget_source
         self.insert_allowed_ip = native.insert_allowed_ip
         self.remove_allowed_ip = native.remove_allowed_ip

@@ -16,28 +16,34 @@ use crate::path::{Path, Source};
 /// Milliseconds to wait for room in the socket's buffer before a datagram counts as refused.
 const PATIENCE: i32 = 100;
 
+pub struct Outcome {
+    /// How many datagrams the system refused.
+    pub refused: usize,
+    /// Learned because they are too big for the path: they went as fragments.
+    pub path_mtu: Option<usize>,
+}
+
 impl Sockets {
-    /// Send datagrams of `segment` bytes, the last perhaps shorter, in order. Returns how many the system refused.
-    pub fn send(&self, path: &Path, traffic_class: u8, datagrams: &[u8], segment: usize, patient: bool) -> usize {
+    /// Send datagrams of `segment` bytes, the last perhaps shorter, in order.
+    pub fn send(&self, path: &Path, traffic_class: u8, datagrams: &[u8], segment: usize, patient: bool) -> Outcome {
         let Some(socket) = self.for_family(path.address.is_ipv6()) else {
-            return datagrams.len().div_ceil(segment); // the host does not have this family
+            // The host does not have this family.
+            return Outcome { refused: datagrams.len().div_ceil(segment), path_mtu: None };
         };
         let call = Call { sockets: self, socket, address: path.address, traffic_class, patient: Cell::new(patient) };
         let source = path.source.filter(|source| !self.is_dead(source));
-        if datagrams.len() > segment && self.may_send_train(&path.address) {
+        if datagrams.len() > segment && self.may_send_train(&path.address, segment) {
             match call.send(datagrams, source.as_ref(), Some(segment)) {
-                Ok(()) => return 0,
+                Ok(()) => return Outcome { refused: 0, path_mtu: None },
                 Err(error) => {
                     let refused = call.send_singly(datagrams, segment, source.as_ref());
-                    // Unless it was the source.
-                    if source.is_none_or(|source| !self.is_dead(&source)) {
-                        self.learn_from_train(&error, &path.address);
-                    }
-                    return refused;
+                    let was_the_source = source.is_some_and(|source| self.is_dead(&source));
+                    let path_mtu = if was_the_source { None } else { self.learn_from_train(&error, &path.address) };
+                    return Outcome { refused, path_mtu };
                 }
             }
         }
-        call.send_singly(datagrams, segment, source.as_ref())
+        Outcome { refused: call.send_singly(datagrams, segment, source.as_ref()), path_mtu: None }
     }
 }
 

@@ -6,6 +6,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::drops::DropReason;
 use crate::heart::{Heart, Outgoing};
+use crate::io::clock;
 use crate::io::sockets::Sockets;
 use crate::path::Path;
 
@@ -37,7 +38,13 @@ impl Train {
         let Some((path, traffic_class)) = self.way.take() else { return };
         let datagrams = &self.buffer[..self.size];
         let refused = match self.sockets.load().as_deref() {
-            Some(sockets) => sockets.send(&path, traffic_class, datagrams, self.segment, self.patient),
+            Some(sockets) => {
+                let outcome = sockets.send(&path, traffic_class, datagrams, self.segment, self.patient);
+                if let Some(mtu) = outcome.path_mtu {
+                    self.heart.narrow_path(clock::now(), path.address, mtu);
+                }
+                outcome.refused
+            }
             None => self.size.div_ceil(self.segment),
         };
         self.heart.drops.count(DropReason::SendFailed, refused);

@@ -56,12 +56,14 @@ from wgtun.dataplane import (
 )
 from wgtun.engine.python.allowed_ips import AllowedIPs
 from wgtun.engine.python.ecn import mark_inner, outer_class
-from wgtun.engine.python.icmp import UnreachableErrors
+from wgtun.engine.python.icmp import IcmpErrors, may_be_too_big
+from wgtun.engine.python.narrow_paths import NarrowPaths
 from wgtun.engine.python.peer import EnginePeer
 from wgtun.engine.python.session import Session, padding_size
 
 if TYPE_CHECKING:
     from wgtun.allowed_ip import AllowedIP
+    from wgtun.endpoint import SocketAddress
     from wgtun.path import Path
 
 _HEADER = Struct("<IIQ")  # type, receiver index, counter
@@ -97,7 +99,8 @@ class Heart:
         self._events: deque[Event] = deque()
         self._handshakes: deque[HandshakeReceived] = deque()
         self._drops = dict.fromkeys(DropReason, 0)
-        self._unreachable = UnreachableErrors()
+        self._errors = IcmpErrors()
+        self._paths = NarrowPaths()
 
     # --- from the tunnel to a peer ---------------------------------------------------------
 
@@ -114,9 +117,14 @@ class Heart:
         if not self._up:
             self._drops[DropReason.INTERFACE_DOWN] += 1
         elif peer is None:
-            self._refuse(now, packet, None)
+            self._drops[DropReason.NO_ROUTE] += 1
+            self._refuse(now, packet)
         elif peer.path is None:
-            self._refuse(now, packet, peer)
+            self._count(peer, DropReason.NO_ENDPOINT)
+            self._refuse(now, packet)
+        elif (limit := self._paths.limit(now, peer.path.address, packet)) and may_be_too_big(packet, limit):
+            self._count(peer, DropReason.TOO_BIG)
+            self._refuse(now, packet, limit)
         else:
             if peer.staged:
                 self._send_staged(now, peer)
@@ -127,13 +135,9 @@ class Heart:
                 self._stage(peer, packet)
                 self._send_staged(now, peer)  # asks for a session
 
-    def _refuse(self, now: int, packet: bytes, peer: EnginePeer | None) -> None:
-        """Nobody can have this packet, for there is no peer, or it has no endpoint: tell its sender."""
-        if peer is None:
-            self._drops[DropReason.NO_ROUTE] += 1
-        else:
-            self._count(peer, DropReason.NO_ENDPOINT)
-        error = self._unreachable.answer(now, packet)
+    def _refuse(self, now: int, packet: bytes, limit: int = 0) -> None:
+        """Tell the sender why nobody gets this packet: it is too big, or has nowhere to go."""
+        error = self._errors.answer(now, packet, limit)
         if error is not None:
             self.packets.append(error)
 
@@ -320,6 +324,9 @@ class Heart:
 
     def set_path(self, peer: int, path: Path) -> None:
         self._peers[peer].path = path
+
+    def narrow_path(self, now: int, address: SocketAddress, mtu: int) -> None:
+        self._paths.learn(now, address, mtu)
 
     def forget_source(self, peer: int) -> None:
         known = self._peers[peer]

@@ -1,7 +1,7 @@
-"""Destination unreachable, for a local sender whose packet has nowhere to go.
+"""Errors for a local sender whose packet has nowhere to go, or is too big for the way there.
 
 As the kernel's WireGuard does, so that a program sees "host unreachable" at once instead of
-waiting for a timeout. Sources: RFC 792, RFC 4443 (2.4, 3.1), RFC 1812 (4.3.2.7).
+waiting for a timeout. Sources: RFC 792, RFC 1191, RFC 4443 (2.4, 3.1, 3.2), RFC 1812 (4.3.2.7).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _BURST = 20
 
 _HEADER4 = Struct(">BBHHHBBH4s4s")
 _HEADER6 = Struct(">IHBB16s16s")
-_ICMP = Struct(">BBHI")  # type, code, checksum, unused
+_ICMP = Struct(">BBHI")  # type, code, checksum, MTU
 
 _QUOTE4 = 576 - _HEADER4.size - _ICMP.size  # errors stay within what every host takes
 _QUOTE6 = 1280 - _HEADER6.size - _ICMP.size
@@ -24,14 +24,25 @@ _ICMPV4, _ICMPV6 = 1, 58
 _QUERIES4 = {0, 8, 13, 14}  # echo and timestamp: ICMP messages that are no errors
 
 
-class UnreachableErrors:
+def may_be_too_big(packet: bytes, limit: int) -> bool:
+    """Whether the sender wants to hear that this packet is too big, and can do something about it.
+
+    Below its minimum MTU IPv6 does not go.
+    """
+    return bool(packet[6] & 0x40) if packet[0] >> 4 == 4 else limit >= 1280
+
+
+class IcmpErrors:
     """Makes errors, at a bounded rate."""
 
     def __init__(self) -> None:
         self._paid_until = 0  # each error moves this on by the interval
 
-    def answer(self, now: int, packet: bytes) -> bytes | None:
-        """The error for a packet of at least header size; None where there must be none."""
+    def answer(self, now: int, packet: bytes, limit: int = 0) -> bytes | None:
+        """The error for a packet of at least header size; None where there must be none.
+
+        With a `limit`: the packet has more bytes than that. Else: its destination is unreachable.
+        """
         version = packet[0] >> 4
         if not (_may_answer4(packet) if version == 4 else _may_answer6(packet)):
             return None
@@ -39,7 +50,7 @@ class UnreachableErrors:
         if begin > now:
             return None
         self._paid_until = begin + _INTERVAL
-        return _error4(packet) if version == 4 else _error6(packet)
+        return _error4(packet, limit) if version == 4 else _error6(packet, limit)
 
 
 def _may_answer4(packet: bytes) -> bool:
@@ -57,22 +68,24 @@ def _may_answer6(packet: bytes) -> bool:
     return packet[6] != _ICMPV6 or (len(packet) > 40 and packet[40] >= 128)  # below are errors
 
 
-def _error4(packet: bytes) -> bytes:
-    """Host unreachable, in the name of the host that can't be reached."""
+def _error4(packet: bytes, limit: int) -> bytes:
+    """Host unreachable or fragmentation needed, in the name of the host that can't be reached."""
     quote = packet[:_QUOTE4]
-    body = _ICMP.pack(3, 1, 0, 0) + quote
-    body = _ICMP.pack(3, 1, checksum(body), 0) + quote
+    code = 4 if limit else 1
+    check = checksum(_ICMP.pack(3, code, 0, limit) + quote)
+    body = _ICMP.pack(3, code, check, limit) + quote
     fields = (0x45, 0xC0, _HEADER4.size + len(body), 0, 0, 64, _ICMPV4, 0, packet[16:20], packet[12:16])
     header = _HEADER4.pack(*fields)
     return header[:10] + checksum(header).to_bytes(2, "big") + header[12:] + body
 
 
-def _error6(packet: bytes) -> bytes:
-    """Address unreachable, in the name of the host that can't be reached."""
+def _error6(packet: bytes, limit: int) -> bytes:
+    """Address unreachable or packet too big, in the name of the host that can't be reached."""
     quote = packet[:_QUOTE6]
     length = _ICMP.size + len(quote)
     addresses = packet[24:40] + packet[8:24]
     pseudo = addresses + length.to_bytes(4, "big") + _ICMPV6.to_bytes(4, "big")
-    check = checksum(pseudo + _ICMP.pack(1, 3, 0, 0) + quote)
+    kind, code = (2, 0) if limit else (1, 3)
+    check = checksum(pseudo + _ICMP.pack(kind, code, 0, limit) + quote)
     header = _HEADER6.pack(6 << 28, length, _ICMPV6, 64, addresses[:16], addresses[16:])
-    return header + _ICMP.pack(1, 3, check, 0) + quote
+    return header + _ICMP.pack(kind, code, check, limit) + quote

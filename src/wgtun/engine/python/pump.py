@@ -166,5 +166,7 @@ class PythonEngine(Heart):
         for (path, traffic_class), run in groupby(datagrams, _way):
             batch = [datagram for datagram, _, _ in run]
             refused = len(batch) if self._outer is None else self._outer.send(batch, path, traffic_class)
+            for address, mtu in () if self._outer is None else self._outer.take_narrow():
+                self.narrow_path(self._clock(), address, mtu)
             if refused:
                 self.count_drop(DropReason.SEND_FAILED, refused)

@@ -14,6 +14,7 @@ assert sys.platform == "linux"
 
 import errno
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
@@ -32,6 +33,8 @@ _ANCILLARY_SIZE = 160  # PKTINFO, UDP_GRO and the traffic class, with room to sp
 _MAX_SEGMENTS = 64
 _MAX_TRAIN = {socket.AF_INET: 65507, socket.AF_INET6: 65527}
 _MAX_REMEMBERED = 1024
+_RELEARN = 60.0  # seconds until what was refused is tried again: paths change
+_HEADERS = (28, 48)  # bytes of IP and UDP, of the two families
 
 # Not in Python's socket module.
 _SO_SNDBUFFORCE = 32
@@ -41,6 +44,8 @@ _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _IP_PKTINFO = 8
 _IP_RECVTOS = 13
+_IP_MTU = 14
+_IPV6_MTU = 24
 
 _SEGMENT_SIZE = Struct("=H")
 _PKTINFO4 = Struct("=I4s4s")  # interface index, local address, destination address
@@ -68,7 +73,8 @@ class UdpSockets:
         self.offloads = _offloads(sockets)
         self.missing = missing({"gso", "gro"}, self.offloads, "the kernel does not have it")
         self._trains = "gso" in self.offloads
-        self._no_trains: set[SocketAddress] = set()
+        self._path_mtus: dict[SocketAddress, tuple[int, float]] = {}  # too narrow for a big segment, and until when
+        self._narrow: list[tuple[SocketAddress, int]] = []
         self._dead_sources: set[Source] = set()
 
     @classmethod
@@ -140,7 +146,7 @@ class UdpSockets:
         marks = _traffic_class(family, traffic_class)
         refused = 0
         for train in _trains(datagrams, _MAX_TRAIN[family]):
-            if len(train) > 1 and self._trains and address not in self._no_trains:
+            if len(train) > 1 and self._trains and self._fits(train[0], address):
                 segment = (_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(len(train[0])))
                 pinned = [] if source is None else [_pin(source)]
                 try:
@@ -152,6 +158,15 @@ class UdpSockets:
             else:
                 refused += self._send_singly(out, train, address, source, marks)
         return refused
+
+    def take_narrow(self) -> list[tuple[SocketAddress, int]]:
+        """See `dataplane.OuterSide`."""
+        taken, self._narrow = self._narrow, []
+        return taken
+
+    def _fits(self, datagram: bytes, address: SocketAddress) -> bool:
+        mtu, until = self._path_mtus.get(address, (0, 0.0))
+        return time.monotonic() >= until or len(datagram) + _HEADERS[len(address) == 4] <= mtu
 
     def _send_singly(
         self,
@@ -193,7 +208,26 @@ class UdpSockets:
             self.offloads -= {"gso"}
             self.missing["gso"] = f"a network device refused it: {error.strerror}"
         elif error.errno in _NO_TRAIN_HERE:
-            _remember(self._no_trains, address)
+            mtu = self._path_mtu(address)
+            if len(self._path_mtus) >= _MAX_REMEMBERED:
+                self._path_mtus.clear()
+            self._path_mtus[address] = (mtu, time.monotonic() + _RELEARN)
+            if mtu:
+                self._narrow.append((address, mtu))
+
+    def _path_mtu(self, address: SocketAddress) -> int:
+        """What the kernel knows about the way that our datagrams take; 0 for nothing."""
+        family = socket.AF_INET6 if len(address) == 4 else socket.AF_INET
+        option = (socket.IPPROTO_IPV6, _IPV6_MTU) if family == socket.AF_INET6 else (socket.IPPROTO_IP, _IP_MTU)
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                mark = self._by_family[family].getsockopt(socket.SOL_SOCKET, socket.SO_MARK)
+                if mark:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+                probe.connect(address)  # sends nothing
+                return probe.getsockopt(*option)
+        except OSError:
+            return 0
 
     # --- the rest --------------------------------------------------------------------------------
 

@@ -1,0 +1,70 @@
+"""Paths narrower than the tunnel: whoever sends too much is told, and nothing disappears."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.support.namespaces import OURS, Lab, Tunnel, needs_namespaces
+from tests.support.transfer import Transfer
+
+pytestmark = [pytest.mark.netns, needs_namespaces]
+
+SIZE = 20_000_000
+# IP, UDP, the header of transport data and its tag; a packet within is padded to a multiple of 16.
+OVERHEAD = {False: 60, True: 80}
+
+
+def behind_a_router(lab: Lab, outer_mtu: int, *, ipv6: bool) -> tuple[Tunnel, Tunnel]:
+    """Two tunnels with a router between that has a second link of this MTU; the hosts only know of 9000."""
+    left, router, right = lab.host(), lab.host(), lab.host()
+    for host, net, mtu in ((left, 2, 9000), (right, 3, outer_mtu)):
+        devices = lab.join(host, router, net)
+        for end, device in zip((host, router), devices, strict=True):
+            end.ip("link", "set", device, "mtu", str(mtu))
+        for family, gateway in (("-4", f"192.0.{net}.{router.number}"), ("-6", f"2001:db8:{net}::{router.number}")):
+            host.ip(family, "route", "add", "default", "via", gateway)
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    one, two = left.start(OURS), right.start(OURS)
+    one.up()
+    two.up()
+    one.add_peer(two, f"[2001:db8:3::{right.number}]:51820" if ipv6 else f"192.0.3.{right.number}:51820")
+    two.add_peer(one)
+    one.ping(two)
+    return one, two
+
+
+def known_path_mtu(sender: Tunnel, receiver: Tunnel) -> int:
+    """What the sender's system knows about the way to the other's tunnel address."""
+    words = sender.host.ip("route", "get", receiver.address).split()
+    return int(words[words.index("mtu") + 1]) if "mtu" in words else 0
+
+
+@pytest.mark.parametrize("ipv6", [False, True], ids=["v4", "v6"])
+@pytest.mark.parametrize("outer_mtu", [1280, 1300, 1420, 9000])
+def test_tcp_crosses_every_combination(outer_mtu: int, ipv6: bool) -> None:
+    with Lab() as lab:
+        one, two = behind_a_router(lab, outer_mtu, ipv6=ipv6)
+        room = outer_mtu - OVERHEAD[ipv6]
+        for tunnel_mtu in (1280, 1420, 8920):
+            for tunnel in (one, two):
+                tunnel.host.ip("link", "set", tunnel.interface, "mtu", str(tunnel_mtu))
+            one.host.ip("route", "flush", "cache")
+            begin = time.monotonic()
+            Transfer(one, two, SIZE, seed=tunnel_mtu).finish()
+            Transfer(two, one, SIZE, seed=tunnel_mtu).finish()
+            assert time.monotonic() - begin < 20
+            told = known_path_mtu(one, two)
+            assert told == (0 if tunnel_mtu <= room else room // 16 * 16), f"tunnel MTU {tunnel_mtu}"
+            Transfer(one, two, SIZE, ipv6=True).finish()
+
+
+def test_pings_of_every_size_cross_a_narrow_path() -> None:
+    """In fragments: what need not be told is carried."""
+    with Lab() as lab:
+        one, two = behind_a_router(lab, 1280, ipv6=False)
+        Transfer(one, two, 1_000_000).finish()
+        for size in (1188, 1189, 1300, 1392):
+            one.host.run("ping", "-n", "-M", "dont", "-s", str(size), "-c", "1", "-W", "2", two.address)
+            one.ping(two, ipv6=True, size=size - 20)
