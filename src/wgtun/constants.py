@@ -39,6 +39,7 @@ MAX_STAGED_PACKETS = 128
 MAX_PEERS = 65536
 MAX_QUEUED_HANDSHAKES = 1024
 UNDER_LOAD_HANDSHAKES = MAX_QUEUED_HANDSHAKES // 8
+COOKIE_REPLIES_PER_SECOND = 5000  # more would only serve whoever floods us with spoofed addresses
 
 
 class Timing(NamedTuple):

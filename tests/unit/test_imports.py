@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "wgtun"
 # From the ground up. A room may import rooms of lower storeys only, and itself.
 STOREYS = (
     ("errors", "constants"),
-    ("endpoint", "allowed_ip", "keys", "backend"),
+    ("endpoint", "allowed_ip", "keys", "backend", "allowance"),
     ("path",),
     ("dataplane",),
     ("noise", "config", "observe"),

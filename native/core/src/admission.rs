@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwapOption;
 use subtle::ConstantTimeEq;
 
-use crate::constants::{COOKIE_REPLY_SIZE, KEY_SIZE, MAC_SIZE, TYPE_COOKIE_REPLY, Timing, UNDER_LOAD_HANDSHAKES};
+use crate::allowance::Allowance;
+use crate::constants::{
+    COOKIE_REPLIES_PER_SECOND, COOKIE_REPLY_SIZE, KEY_SIZE, MAC_SIZE, TYPE_COOKIE_REPLY, Timing, UNDER_LOAD_HANDSHAKES,
+};
 use crate::crypto::blake2s::{MacKey, hash};
 use crate::crypto::{random, xchacha};
 use crate::drops::DropReason;
@@ -35,6 +38,7 @@ pub struct Admission {
 struct Load {
     until: u64,
     limiter: RateLimiter,
+    replies: Allowance<COOKIE_REPLIES_PER_SECOND, { COOKIE_REPLIES_PER_SECOND / 10 }>,
 }
 
 impl Admission {
@@ -62,6 +66,9 @@ impl Admission {
         }
         let lifetime = self.timing.cookie_lifetime;
         if !checker.has_mac2(now, message, address, lifetime) {
+            if !load.replies.take(now) {
+                return Verdict::Drop(DropReason::UnderLoad);
+            }
             return Verdict::Answer(checker.cookie_reply(now, message, address, lifetime));
         }
         if load.limiter.allow(now, address.ip()) { Verdict::Pass } else { Verdict::Drop(DropReason::RateLimited) }

@@ -29,6 +29,8 @@ pub const DEFAULT_MTU: usize = 1420;
 pub const MAX_STAGED_PACKETS: usize = 128;
 pub const MAX_QUEUED_HANDSHAKES: usize = 1024;
 pub const UNDER_LOAD_HANDSHAKES: usize = MAX_QUEUED_HANDSHAKES / 8;
+/// More would only serve whoever floods us with spoofed addresses.
+pub const COOKIE_REPLIES_PER_SECOND: u64 = 5000;
 
 /// The intervals that the data path looks at, in nanoseconds.
 #[derive(Clone, Copy, Debug)]

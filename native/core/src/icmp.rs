@@ -3,11 +3,8 @@
 //! As the kernel's WireGuard does, so that a program sees "host unreachable" at once instead of
 //! waiting for a timeout. Sources: RFC 792, RFC 1191, RFC 4443 (2.4, 3.1, 3.2), RFC 1812 (4.3.2.7).
 
+use crate::allowance::Allowance;
 use crate::checksum;
-
-/// Nanoseconds between two errors on average: 100 a second.
-const INTERVAL: u64 = 10_000_000;
-const BURST: u64 = 20;
 
 const HEADER4: usize = 20;
 const HEADER6: usize = 40;
@@ -34,8 +31,7 @@ pub fn may_be_too_big(header: &[u8], limit: usize) -> bool {
 /// Makes errors, at a bounded rate.
 #[derive(Default)]
 pub struct IcmpErrors {
-    /// Each error moves this on by the interval.
-    paid_until: u64,
+    allowance: Allowance<100, 20>,
 }
 
 impl IcmpErrors {
@@ -45,11 +41,9 @@ impl IcmpErrors {
         if !(if is_v4 { may_answer4(packet) } else { may_answer6(packet) }) {
             return None;
         }
-        let begin = self.paid_until.max(now.saturating_sub(BURST * INTERVAL));
-        if begin > now {
+        if !self.allowance.take(now) {
             return None;
         }
-        self.paid_until = begin + INTERVAL;
         Some(if is_v4 { error4(packet, problem) } else { error6(packet, problem) })
     }
 }

@@ -4,6 +4,7 @@
 //! sockets around it; `offload` and `crypto` are what both need.
 
 pub mod admission;
+mod allowance;
 pub mod allowed_ips;
 pub mod checksum;
 pub mod constants;

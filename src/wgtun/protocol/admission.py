@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wgtun.constants import UNDER_LOAD_HANDSHAKES, Timing
+from wgtun.allowance import Allowance
+from wgtun.constants import COOKIE_REPLIES_PER_SECOND, UNDER_LOAD_HANDSHAKES, Timing
 from wgtun.dataplane import DropReason
 from wgtun.noise.macs import MacChecker, cookie_source
 from wgtun.protocol.rate_limiter import RateLimiter
@@ -23,6 +24,7 @@ class Admission:
         self._rng = rng
         self._checker: MacChecker | None = None
         self._limiter = RateLimiter()
+        self._replies = Allowance(COOKIE_REPLIES_PER_SECOND, COOKIE_REPLIES_PER_SECOND // 10)
         self._under_load_until = 0
 
     def set_public_key(self, public_key: bytes | None) -> None:
@@ -40,6 +42,8 @@ class Admission:
         host = address[0].partition("%")[0]
         source = cookie_source(host, address[1])
         if not checker.check_mac2(now, message, source, lifetime):
+            if not self._replies.take(now):
+                return DropReason.UNDER_LOAD
             return checker.create_cookie_reply(now, message, source, lifetime)
         if not self._limiter.allow(now, source[:-2]):
             return DropReason.RATE_LIMITED

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from struct import Struct
 
-from wgtun.constants import MILLISECOND
+from wgtun.allowance import Allowance
 from wgtun.engine.python.checksum import checksum
 
-_INTERVAL = 10 * MILLISECOND  # between two errors on average, 100 a second
+_PER_SECOND = 100
 _BURST = 20
 
 _HEADER4 = Struct(">BBHHHBBH4s4s")
@@ -36,7 +36,7 @@ class IcmpErrors:
     """Makes errors, at a bounded rate."""
 
     def __init__(self) -> None:
-        self._paid_until = 0  # each error moves this on by the interval
+        self._allowance = Allowance(_PER_SECOND, _BURST)
 
     def answer(self, now: int, packet: bytes, limit: int = 0) -> bytes | None:
         """The error for a packet of at least header size; None where there must be none.
@@ -46,10 +46,8 @@ class IcmpErrors:
         version = packet[0] >> 4
         if not (_may_answer4(packet) if version == 4 else _may_answer6(packet)):
             return None
-        begin = max(self._paid_until, now - _BURST * _INTERVAL)
-        if begin > now:
+        if not self._allowance.take(now):
             return None
-        self._paid_until = begin + _INTERVAL
         return _error4(packet, limit) if version == 4 else _error6(packet, limit)
 
 
