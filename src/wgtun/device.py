@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from wgtun.endpoint import SocketAddress
-    from wgtun.noise.provider import CryptoProvider, PrivateHandle
+    from wgtun.noise.provider import PrivateHandle
     from wgtun.observe.key_log import KeyLog
     from wgtun.path import Path
     from wgtun.protocol.peer import Peer
@@ -72,7 +72,8 @@ class Device:
     """One device. Everything happens on `loop`; no method blocks. The underlay becomes its own, the tunnel does not.
 
     `clock` is the system's own (`platform.clock`). `on_removed` is called when the tunnel side has
-    vanished, `on_failed` when a bug in the engine leaves the device without a part of it.
+    vanished, `on_failed` when a bug in the engine leaves the device without a part of it, and
+    `before_threads`, once, when all is made and nothing runs yet.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Device:
         timing: Timing = DEFAULT_TIMING,
         on_removed: Callable[[], None] = lambda: None,
         on_failed: Callable[[], None] = lambda: None,
+        before_threads: Callable[[], None] = lambda: None,
         key_log: KeyLog | None = None,
     ) -> None:
         self._loop = loop
@@ -106,7 +108,7 @@ class Device:
         self._retry: asyncio.TimerHandle | None = None
         self._turn_scheduled = False
         rng = random.SystemRandom()
-        provider = make_provider()
+        self._provider = provider = make_provider()
         self.engine = make_engine(
             loop, clock, self._schedule_turn, Admission(timing, rng), provider.invalid_tag, timing
         )
@@ -117,9 +119,10 @@ class Device:
             timing=timing,
             log=self._log_peer,
             log_device=logger.debug,
-            new_ephemeral=None if key_log is None else partial(self._logged_ephemeral, provider, key_log),
+            new_ephemeral=None if key_log is None else partial(self._logged_ephemeral, key_log),
         )
         self._tunnel = tunnel
+        before_threads()
         self.engine.attach_tunnel(tunnel)
 
     # --- link state ------------------------------------------------------------------------------
@@ -277,7 +280,7 @@ class Device:
         private_key = self._private_key
         if request.private_key is not None:
             private_key = None if request.private_key.is_zero() else request.private_key
-        own = bytes(32) if private_key is None else bytes(private_key.public_key())
+        own = bytes(32) if private_key is None else self._provider.load_private(bytes(private_key)).public
         self._check_peer_limit(request, own)
         self._apply_sockets(request)
 
@@ -400,7 +403,7 @@ class Device:
     def _moment(self) -> Moment:
         return Moment(self._clock(), self._wall_clock())
 
-    def _logged_ephemeral(self, provider: CryptoProvider, key_log: KeyLog, peer: Peer) -> PrivateHandle:
+    def _logged_ephemeral(self, key_log: KeyLog, peer: Peer) -> PrivateHandle:
         ephemeral = PrivateKey.generate()
         assert self._private_key is not None  # no handshake without one
         key_log.write(
@@ -409,7 +412,7 @@ class Device:
             ephemeral=bytes(ephemeral),
             preshared_key=peer.preshared_key,
         )
-        return provider.load_private(bytes(ephemeral))
+        return self._provider.load_private(bytes(ephemeral))
 
     def _log_peer(self, peer: Peer, text: str) -> None:
         self._logger.debug("peer(%s) - %s", PublicKey(peer.public_key).short(), text)

@@ -190,6 +190,7 @@ def test_version_and_help(host: Host) -> None:
         (NAME, {"WG_UAPI_FD": "-1"}, "WG_UAPI_FD"),
         (NAME, {"WG_UAPI_FD": "0"}, "socket"),
         (NAME, {"WGTUN_KEY_LOG": "/nowhere/at/all"}, "WGTUN_KEY_LOG"),
+        (NAME, {"WGTUN_SANDBOX": "no-such"}, "known are off, no-capabilities"),
     ],
 )
 def test_a_failed_start_is_1_says_why_and_leaves_nothing(

@@ -141,7 +141,7 @@ def test_renames_and_namespaces_are_followed_there_and_back(tun: Tun) -> None:
 
 def test_lost_messages_make_it_look_anew(tun: Tun) -> None:
     monitor = LinkMonitor(tun)
-    monitor._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    monitor._events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     for mtu in range(1300, 1340):
         run("ip", "link", "set", NAME, "mtu", str(mtu))
     await_state(monitor, LinkState(1339, up=False))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from wgtun.device import Device
     from wgtun.observe.key_log import KeyLog
-    from wgtun.platform.interface import Tun
+    from wgtun.platform.interface import LinkMonitor, Tun
     from wgtun.uapi.unix_socket import ListeningSocket
 
 _USAGE = "usage: wireguard-py [-f | --foreground] INTERFACE-NAME\n       wireguard-py --version | --help\n"
@@ -47,6 +47,7 @@ Environment:
   WGTUN_ENGINE           native or python (default: native where it is installed)
   WGTUN_OFFLOAD          off, or some of no-tso,no-uso,no-gso,no-gro,no-mac1: do without these offloads
   WGTUN_QUEUES           how many threads read from the TUN (default: one for every two cores)
+  WGTUN_SANDBOX          off, or some of no-core,no-capabilities,no-landlock,no-seccomp: keep these powers
   WGTUN_KEY_LOG          DEBUGGING ONLY: append session secrets to this file, for tshark
 """
 )
@@ -217,6 +218,7 @@ async def _serve(
     import asyncio
 
     from wgtun import platform
+    from wgtun.backend import backend
     from wgtun.device import Device
     from wgtun.uapi.server import UapiServer
 
@@ -230,6 +232,12 @@ async def _serve(
         status = 1
         stop.set()
 
+    def restrict() -> None:
+        logger.info("Sandbox: %s", platform.restrict(os.path.dirname(listener.path) or None))
+
+    logger.info("Starting wireguard-py version %s, %s engine", __version__, backend())
+    link = platform.monitor_link(tun)
+    cleanup.callback(link.close)
     device = Device(
         loop,
         tun,
@@ -238,12 +246,12 @@ async def _serve(
         logger=logger,
         on_removed=stop.set,
         on_failed=failed,
+        before_threads=restrict,
         key_log=_open_key_log(cleanup, logger),
     )
-    logger.info("Starting wireguard-py version %s, %s engine", __version__, device.engine.name)
     with ExitStack() as watches:
         watches.callback(device.close)
-        _follow_link(watches, loop, tun, device, stop)
+        _follow_link(watches, loop, link, device, stop)
         _follow_routes(watches, loop, device)
         _follow_socket(watches, loop, listener, stop)
         server = UapiServer(listener, device, logger)
@@ -282,29 +290,21 @@ def _open_key_log(cleanup: ExitStack, logger: logging.Logger) -> KeyLog | None:
 
 
 def _follow_link(
-    cleanup: ExitStack, loop: asyncio.AbstractEventLoop, tun: Tun, device: Device, stop: asyncio.Event
+    cleanup: ExitStack, loop: asyncio.AbstractEventLoop, link: LinkMonitor, device: Device, stop: asyncio.Event
 ) -> None:
     """Tell the device of up, down and MTU, and stop when the interface is gone."""
-    from wgtun import platform
-
-    link = platform.monitor_link(tun)
-    cleanup.callback(link.close)
 
     def changed() -> None:
-        before = link.fileno()
         state = link.read()
         if state.gone:
-            loop.remove_reader(before)
+            loop.remove_reader(link.fileno())
             stop.set()
             return
-        if link.fileno() != before:  # the interface moved to another namespace
-            loop.remove_reader(before)
-            loop.add_reader(link.fileno(), changed)
         device.set_mtu(state.mtu)
         device.set_up(state.up)
 
     loop.add_reader(link.fileno(), changed)
-    cleanup.callback(lambda: loop.remove_reader(link.fileno()))
+    cleanup.callback(loop.remove_reader, link.fileno())
     changed()
 
 

@@ -9,6 +9,7 @@ import hmac
 from hashlib import blake2s
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.backends.openssl import backend as _  # noqa: F401  # at first use it may be out of reach
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 

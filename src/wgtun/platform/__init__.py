@@ -4,6 +4,7 @@ open_tun(name), adopt_tun(descriptor)   the tunnel side; with offloads where the
 open_underlay()                         the outer side
 monitor_link(tun)                       up, down, MTU, removal
 watch_directory(path)                   whether entries of a directory changed
+restrict(socket_directory)              give up the powers that only set-up needs; says what is on
 clock()                                 nanoseconds that count the time asleep and never step
 """
 
@@ -19,6 +20,7 @@ if sys.platform == "linux":
         monitor_routes,
         open_tun,
         open_underlay,
+        restrict,
         watch_directory,
     )
 else:
@@ -29,7 +31,17 @@ else:
         monitor_routes,
         open_tun,
         open_underlay,
+        restrict,
         watch_directory,
     )
 
-__all__ = ["adopt_tun", "clock", "monitor_link", "monitor_routes", "open_tun", "open_underlay", "watch_directory"]
+__all__ = [
+    "adopt_tun",
+    "clock",
+    "monitor_link",
+    "monitor_routes",
+    "open_tun",
+    "open_underlay",
+    "restrict",
+    "watch_directory",
+]

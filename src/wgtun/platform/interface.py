@@ -29,8 +29,7 @@ class LinkState(NamedTuple):
 class LinkMonitor(Protocol):
     """The link state of one TUN. `fileno` becomes readable when it may have changed."""
 
-    def fileno(self) -> int:
-        """For the event loop; may be another one after `read`."""
+    def fileno(self) -> int: ...
 
     def read(self) -> LinkState:
         """Take in what has happened; returns the present state."""

@@ -38,5 +38,9 @@ def watch_directory(path: str) -> DirectoryWatch:
     _refuse()
 
 
+def restrict(socket_directory: str | None) -> str:
+    return f"none on {sys.platform} yet"
+
+
 def clock() -> int:
     _refuse()

@@ -51,9 +51,12 @@ class ListeningSocket(socket.socket):
 
     def remove_file(self) -> None:
         """Remove the file, unless another one took its place. Call it before `close`: until then nobody else can
-        have the file's number."""
+        have the file's number.
+
+        It stays, stale, where the directory is no longer ours to write to: not even root's powers last.
+        """
         if self.path and self._identity is not None and self.still_there():
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, PermissionError):
                 os.unlink(self.path)
 
     def _identity_now(self) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ assert sys.platform == "linux"
 
 from typing import TYPE_CHECKING
 
+from wgtun.platform.linux import sandbox
 from wgtun.platform.linux.boot_clock import boottime
 from wgtun.platform.linux.directory_watch import DirectoryWatch
 from wgtun.platform.linux.link_monitor import LinkMonitor
@@ -23,6 +24,7 @@ adopt_tun = Tun.adopt
 open_underlay = Underlay
 monitor_routes = RouteMonitor
 watch_directory = DirectoryWatch
+restrict = sandbox.restrict
 clock = boottime
 
 

@@ -10,20 +10,20 @@ import sys
 assert sys.platform == "linux"
 
 import errno
+import mmap
 import os
 import socket
 from struct import Struct
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import ctypes
+from wgtun.platform.linux.libc import address, buffer, call
 
 R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, FRAME = range(11)
 """Registers: R0 is the result, R1 to R5 are the arguments of a call, which leaves R6 to R9 alone."""
 
 _CALL_NUMBERS = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
-_MAP_CREATE, _MAP_LOOKUP, _MAP_UPDATE, _PROG_LOAD = 0, 1, 2, 5
+_MAP_CREATE, _PROG_LOAD = 0, 5
 _MAP_TYPE_ARRAY = 2
+_F_MMAPABLE = 1 << 10
 _PROG_TYPE_SOCKET_FILTER = 1
 _SO_ATTACH_BPF = 50
 _SKB_LOAD_BYTES = 26  # the helper
@@ -119,31 +119,30 @@ class Code:
 
 
 class Array:
-    """Memory of one value, which a program and we share. All here raise OSError."""
+    """Memory of one value, which a program and we share: once mapped, no system call is needed. Linux 5.5."""
 
     def __init__(self, size: int) -> None:
+        """Raises OSError."""
         self._size = size
-        self.descriptor = _bpf(_MAP_CREATE, "=IIII", _MAP_TYPE_ARRAY, 4, size, 1)
+        self.descriptor = _bpf(_MAP_CREATE, "=IIIII", _MAP_TYPE_ARRAY, 4, size, 1, _F_MMAPABLE)
+        self._memory = mmap.mmap(self.descriptor, mmap.PAGESIZE)
 
     def write(self, value: bytes) -> None:
-        _bpf(_MAP_UPDATE, "=I4xQQQ", self.descriptor, _buffer(bytes(4)), _buffer(value), 0)
+        self._memory[: self._size] = value
 
     def read(self) -> bytes:
-        value = _buffer(bytes(self._size))
-        _bpf(_MAP_LOOKUP, "=I4xQQQ", self.descriptor, _buffer(bytes(4)), value, 0)
-        return value.raw
+        return self._memory[: self._size]
 
     def close(self) -> None:
+        self._memory.close()
         os.close(self.descriptor)
 
 
 def load_socket_filter(code: Code) -> int:
     """A descriptor of the program, which returns how many bytes of the datagram to keep."""
-    instructions = code.assemble()
-    return _bpf(
-        _PROG_LOAD, "=IIQQ",
-        _PROG_TYPE_SOCKET_FILTER, len(instructions) // _INSTRUCTION.size, _buffer(instructions), _buffer(b"GPL\0"),
-    )  # fmt: skip
+    instructions, licence = buffer(code.assemble()), buffer(b"GPL\0")
+    count = len(instructions) // _INSTRUCTION.size
+    return _bpf(_PROG_LOAD, "=IIQQ", _PROG_TYPE_SOCKET_FILTER, count, address(instructions), address(licence))
 
 
 def attach(program: int, to: socket.socket) -> None:
@@ -151,22 +150,10 @@ def attach(program: int, to: socket.socket) -> None:
     to.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_BPF, program)
 
 
-def _buffer(content: bytes) -> ctypes.Array[ctypes.c_char]:
-    import ctypes
-
-    return ctypes.create_string_buffer(content, len(content))
-
-
-def _bpf(command: int, layout: str, *fields: int | ctypes.Array[ctypes.c_char]) -> int:
-    """bpf(2), with buffers where the kernel wants their addresses."""
-    import ctypes
-
+def _bpf(command: int, layout: str, *fields: int) -> int:
+    """bpf(2)."""
     number = _CALL_NUMBERS.get(os.uname().machine)
     if number is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    numbers = [each if isinstance(each, int) else ctypes.addressof(each) for each in fields]
-    attributes = _buffer(Struct(layout).pack(*numbers))
-    result: int = ctypes.CDLL(None, use_errno=True).syscall(number, command, attributes, len(attributes))
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
+    attributes = buffer(Struct(layout).pack(*fields))
+    return call("syscall", number, command, attributes, len(attributes))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-from wgtun.errors import PlatformError
-
 assert sys.platform == "linux"
+
+import os
+
+from wgtun.errors import PlatformError
+from wgtun.platform.linux.libc import call
 
 # linux/inotify.h
 _IN_MOVED_FROM = 0x40
@@ -27,14 +29,13 @@ class DirectoryWatch:
 
     def __init__(self, directory: str) -> None:
         """Raises PlatformError."""
-        import ctypes  # only daemons need it
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        self._descriptor: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self._descriptor < 0 or libc.inotify_add_watch(self._descriptor, os.fsencode(directory), _MASK) < 0:
-            problem = os.strerror(ctypes.get_errno())
+        self._descriptor = -1
+        try:
+            self._descriptor = call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
+            call("inotify_add_watch", self._descriptor, os.fsencode(directory), _MASK)
+        except OSError as error:
             self.close()
-            raise PlatformError(f"can't watch {directory}: {problem}")
+            raise PlatformError(f"can't watch {directory}: {error.strerror}") from error
 
     def fileno(self) -> int:
         """For the event loop: readable after a change."""

@@ -2,7 +2,8 @@
 
 rtnetlink messages name an interface by its index, which a rename keeps. A move to another
 namespace looks like a removal to the old one, and may change the index; the TUN descriptor tells
-the difference and leads to the new namespace.
+the difference and leads to the new namespace. Nobody has to go there, which would need CAP_SYS_ADMIN:
+one socket hears all namespaces, and knows the others by their ids.
 """
 
 from __future__ import annotations
@@ -12,18 +13,13 @@ import sys
 assert sys.platform == "linux"
 
 import os
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from wgtun.errors import PlatformError, TunnelGone
+from wgtun.errors import PlatformError
 from wgtun.platform.interface import LinkState
 from wgtun.platform.linux import netlink
 from wgtun.platform.linux.tun import Tun
 
-_CLONE_NEWNET = 0x40000000
-_ANSWER_TIMEOUT = 1.0  # seconds; the kernel answers at once
+_TRIES = 100  # to find an interface that is renamed or moved while we look
 
 
 class LinkMonitor:
@@ -32,99 +28,70 @@ class LinkMonitor:
     def __init__(self, tun: Tun) -> None:
         """Raises TunnelGone, PlatformError."""
         self._tun = tun
-        self._index = 0
-        self._state = LinkState(0, up=False)
-        self._socket = self._enter_namespace()
+        self._home = os.stat("/proc/thread-self/ns/net")
+        self._queries = netlink.open_socket(0)
+        self._events = netlink.open_socket(netlink.LINK_GROUP)
+        try:
+            netlink.hear_all_namespaces(self._events)
+            self._hears_all = True
+        except OSError:  # not permitted: then our own namespace is all we hear
+            self._hears_all = False
+        try:
+            self._link = self._find()
+        except BaseException:
+            self.close()
+            raise
+        self._gone = False
 
     def fileno(self) -> int:
-        """For the event loop; may be another one after `read`."""
-        return self._socket.fileno()
+        """For the event loop."""
+        return self._events.fileno()
 
     def read(self) -> LinkState:
         """Take in what has happened; returns the present state."""
         try:
-            for message in netlink.receive_links(self._socket):
-                if message.link != self._index:
+            for message in netlink.receive_links(self._events):
+                if (message.link, message.namespace) != (self._link.link, self._link.namespace):
                     continue
                 if message.kind == netlink.RTM_DELLINK:
-                    self._replace_socket()
-                    break  # what the old socket still has is of the old place
-                self._take(message)
-        except OSError:  # messages were lost: look anew
-            self._replace_socket()
-        return self._state
+                    self._look_anew()
+                else:
+                    self._link = message if message.mtu is not None else message._replace(mtu=self._link.mtu)
+        except OSError:  # messages were lost
+            self._look_anew()
+        return LinkState(self._link.mtu or 0, bool(self._link.flags & netlink.IFF_UP), self._gone)
 
     def close(self) -> None:
-        self._socket.close()
+        self._events.close()
+        self._queries.close()
 
-    def _take(self, message: netlink.LinkMessage) -> None:
-        mtu = self._state.mtu if message.mtu is None else message.mtu
-        self._state = LinkState(mtu, bool(message.flags & netlink.IFF_UP))
-
-    def _replace_socket(self) -> None:
-        """The interface is somewhere else, or nowhere.
-
-        The old socket is closed last, so that `fileno` is certain to be another.
-        """
+    def _look_anew(self) -> None:
+        """The interface is somewhere else, or nowhere."""
         try:
-            fresh = self._enter_namespace()
-        except (TunnelGone, OSError):
-            self._state = self._state._replace(gone=True)
-            return
-        self._socket.close()
-        self._socket = fresh
+            self._link = self._find()
+        except OSError:
+            self._gone = True
 
-    def _enter_namespace(self) -> socket.socket:
-        """A link socket where the interface is; sets index and state."""
+    def _find(self) -> netlink.LinkMessage:
+        """The interface's present state, from where it is. Raises TunnelGone, OSError."""
+        for _ in range(_TRIES):
+            namespace = self._namespace()
+            link = netlink.find_link(self._queries, self._tun.name, namespace)
+            if link is not None:
+                return link
+        raise PlatformError(f"no answer about the interface {self._tun.name}")
+
+    def _namespace(self) -> int | None:
+        """The id of the namespace that the interface is in; None at home. Raises TunnelGone, OSError."""
         try:
             namespace = self._tun.open_namespace()
         except PermissionError:  # without CAP_NET_ADMIN nobody can have moved it away from us
-            link_socket = netlink.open_socket(netlink.LINK_GROUP)
-        else:
-            try:
-                with _in_namespace(namespace):
-                    link_socket = netlink.open_socket(netlink.LINK_GROUP)
-            finally:
-                os.close(namespace)
+            return None
         try:
-            netlink.request_link(link_socket, self._tun.name)
-            self._index = self._await_answer(link_socket)
-        except BaseException:
-            link_socket.close()
-            raise
-        return link_socket
-
-    def _await_answer(self, link_socket: socket.socket) -> int:
-        give_up = time.monotonic() + _ANSWER_TIMEOUT
-        while time.monotonic() < give_up:
-            name = self._tun.name
-            for message in netlink.receive_links(link_socket):
-                if message.name == name and message.kind == netlink.RTM_NEWLINK:
-                    self._take(message)
-                    return message.link
-        raise PlatformError(f"no answer about the interface {self._tun.name}")
-
-
-@contextmanager
-def _in_namespace(namespace: int) -> Iterator[None]:
-    """This thread in another network namespace, for as long as nothing else can run on it."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if os.path.sameopenfile(home, namespace):  # no need, and perhaps no right, to change
-            yield
-            return
-        _setns(namespace)
-        try:
-            yield
+            if os.path.samestat(self._home, os.fstat(namespace)):
+                return None
+            if not self._hears_all:
+                raise PlatformError("the interface is in another network namespace; that needs CAP_NET_BROADCAST")
+            return netlink.identify_namespace(self._queries, namespace)
         finally:
-            _setns(home)
-    finally:
-        os.close(home)
-
-
-def _setns(namespace: int) -> None:
-    import ctypes  # os.setns needs Python 3.12; rarely wanted, and not free to load
-
-    if ctypes.CDLL(None, use_errno=True).setns(namespace, _CLONE_NEWNET) != 0:
-        number = ctypes.get_errno()
-        raise PlatformError(number, f"can't enter the interface's network namespace: {os.strerror(number)}")
+            os.close(namespace)

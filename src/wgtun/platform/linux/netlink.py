@@ -1,4 +1,8 @@
-"""Just enough rtnetlink: links, and the route to one address. Source: rtnetlink(7), netlink(7)."""
+"""Just enough rtnetlink: links, of other network namespaces too, and the route to one address.
+
+Another namespace has a number, its id, which means it to our own only. Source: rtnetlink(7), netlink(7),
+linux/net_namespace.h.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import sys
 
 assert sys.platform == "linux"
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -18,7 +23,10 @@ RTM_DELLINK = 17
 RTM_GETLINK = 18
 RTM_NEWROUTE = 24
 RTM_GETROUTE = 26
+_RTM_NEWNSID = 88
+_RTM_GETNSID = 90
 _NLM_F_REQUEST = 1
+_NLM_F_ACK = 4
 LINK_GROUP = 1
 ROUTE_GROUPS = 0x10 | 0x40 | 0x100 | 0x400  # addresses and routes of IPv4, of IPv6
 _RTA_DST = 1
@@ -27,12 +35,21 @@ _RTA_OIF = 4
 _RTA_MARK = 16
 _IFLA_IFNAME = 3
 _IFLA_MTU = 4
+_IFLA_TARGET_NETNSID = 46
+_NETNSA_NSID = 1
+_NETNSA_FD = 3
+_ANY_ID = -1
+_SOL_NETLINK = 270
+_LISTEN_ALL_NSID = 8
+_NAMESPACE_ID = (_SOL_NETLINK, _LISTEN_ALL_NSID)
 IFF_UP = 1
 
 _HEADER = Struct("=IHHII")  # length, type, flags, sequence, port
 _IFINFO = Struct("=BxHiII")  # family, type, index, flags, change
 _RTMSG = Struct("=BBBBBBBBI")  # family, destination and source lengths, tos, table, ..., flags
+_RTGEN = Struct("=B3x")  # family
 _ATTRIBUTE = Struct("=HH")  # length, type
+_INT = Struct("=i")
 _RECEIVE_SIZE = 65536
 
 
@@ -44,6 +61,7 @@ class LinkMessage(NamedTuple):
     flags: int
     name: str
     mtu: int | None
+    namespace: int | None = None  # its id; None for our own
 
 
 def open_socket(groups: int) -> socket.socket:
@@ -55,28 +73,51 @@ def open_socket(groups: int) -> socket.socket:
     return opened
 
 
-def request_link(link_socket: socket.socket, name: str) -> None:
-    """Ask for the state of one link; the answer comes as any other message."""
+def hear_all_namespaces(link_socket: socket.socket) -> None:
+    """Receive the messages of every namespace that has an id. Needs CAP_NET_BROADCAST, once. Raises OSError."""
+    link_socket.setsockopt(_SOL_NETLINK, _LISTEN_ALL_NSID, 1)
+
+
+def identify_namespace(query_socket: socket.socket, namespace: int) -> int:
+    """The id of the namespace that this descriptor is of; it is given one if it has none. Raises OSError.
+
+    `query_socket` is in no group, here and below: the kernel answers before `send` returns.
+    """
+    which = _RTGEN.pack(socket.AF_UNSPEC) + _attribute(_NETNSA_FD, _INT.pack(namespace))
+    _request(query_socket, _RTM_NEWNSID, which + _attribute(_NETNSA_NSID, _INT.pack(_ANY_ID)), _NLM_F_ACK)
+    query_socket.recv(_RECEIVE_SIZE)  # an error: that it has one
+    _request(query_socket, _RTM_GETNSID, which)
+    for kind, body in _messages(query_socket.recv(_RECEIVE_SIZE)):
+        if kind == _RTM_NEWNSID:
+            return int(_INT.unpack(dict(_attributes(body[_RTGEN.size :]))[_NETNSA_NSID])[0])
+    raise OSError(errno.ENOENT, "the namespace has no id")
+
+
+def find_link(query_socket: socket.socket, name: str, namespace: int | None) -> LinkMessage | None:
+    """The present state of one link; None when there is none of this name. Raises OSError."""
     body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, name.encode() + b"\0")
-    _request(link_socket, RTM_GETLINK, body)
+    if namespace is not None:
+        body += _attribute(_IFLA_TARGET_NETNSID, _INT.pack(namespace))
+    _request(query_socket, RTM_GETLINK, body)
+    return next(parse_links(query_socket.recv(_RECEIVE_SIZE), namespace), None)
 
 
-def find_interface(route_socket: socket.socket, destination: bytes, source: bytes, mark: int) -> int | None:
+def find_interface(query_socket: socket.socket, destination: bytes, source: bytes, mark: int) -> int | None:
     """The interface by which the kernel would send now; None when it can't from this source. Raises OSError.
 
-    `route_socket` is in no group. The addresses have 4 or 16 bytes.
+    The addresses have 4 or 16 bytes.
     """
     family = socket.AF_INET if len(destination) == 4 else socket.AF_INET6
     bits = len(destination) * 8
     body = _RTMSG.pack(family, bits, bits, 0, 0, 0, 0, 0, 0)
     body += _attribute(_RTA_DST, destination) + _attribute(_RTA_SRC, source)
     body += _attribute(_RTA_MARK, mark.to_bytes(4, sys.byteorder))
-    _request(route_socket, RTM_GETROUTE, body)
-    return parse_route(route_socket.recv(_RECEIVE_SIZE))  # the kernel answers before `send` returns
+    _request(query_socket, RTM_GETROUTE, body)
+    return parse_route(query_socket.recv(_RECEIVE_SIZE))
 
 
-def _request(netlink_socket: socket.socket, kind: int, body: bytes) -> None:
-    netlink_socket.send(_HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST, 0, 0) + body)
+def _request(query_socket: socket.socket, kind: int, body: bytes, flags: int = 0) -> None:
+    query_socket.send(_HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST | flags, 0, 0) + body)
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -96,13 +137,14 @@ def receive_links(link_socket: socket.socket) -> Iterator[LinkMessage]:
     """The link messages that wait. Raises OSError with ENOBUFS when some were lost."""
     while True:
         try:
-            data = link_socket.recv(_RECEIVE_SIZE)
+            data, ancillary, _, _ = link_socket.recvmsg(_RECEIVE_SIZE, socket.CMSG_SPACE(_INT.size))
         except BlockingIOError:
             return
-        yield from parse_links(data)
+        ids = [_INT.unpack(value)[0] for level, kind, value in ancillary if (level, kind) == _NAMESPACE_ID]
+        yield from parse_links(data, ids[0] if ids else None)
 
 
-def parse_links(data: bytes) -> Iterator[LinkMessage]:
+def parse_links(data: bytes, namespace: int | None = None) -> Iterator[LinkMessage]:
     """The link messages of one datagram; whatever else it holds is passed over."""
     for kind, body in _messages(data):
         if kind in (RTM_NEWLINK, RTM_DELLINK) and len(body) >= _IFINFO.size:
@@ -115,6 +157,7 @@ def parse_links(data: bytes) -> Iterator[LinkMessage]:
                 flags,
                 os.fsdecode(attributes.get(_IFLA_IFNAME, b"").rstrip(b"\0")),
                 int.from_bytes(mtu, sys.byteorder) if len(mtu) == 4 else None,
+                namespace,
             )
 
 

@@ -1,7 +1,5 @@
 """Which offloads may be used: all that the system has, unless WGTUN_OFFLOAD says otherwise.
 
-``off`` switches all off, ``no-NAME`` one; several words are separated by commas.
-
 ====  ==========================================================================
 tso   the TUN takes and gives TCP segments merged (TUN_F_TSO4, TUN_F_TSO6)
 uso   the TUN takes and gives UDP datagrams merged (TUN_F_USO4, TUN_F_USO6, Linux 6.2)
@@ -16,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Set
 
-from wgtun.errors import PlatformError
+from wgtun.platform.linux.switches import left_on
 
 _ALL = frozenset({"tso", "uso", "gso", "gro", "mac1"})
 
@@ -32,11 +30,4 @@ def missing(names: Set[str], used: Set[str], why: str) -> dict[str, str]:
 
 def allowed() -> frozenset[str]:
     """The names of the offloads that may be tried. Raises PlatformError for a word that is not known."""
-    words = frozenset(os.environ.get("WGTUN_OFFLOAD", "").split(",")) - {""}
-    unknown = words - {"off"} - {f"no-{name}" for name in _ALL}
-    if unknown:
-        known = ", ".join(["off", *(f"no-{name}" for name in sorted(_ALL))])
-        raise PlatformError(f"WGTUN_OFFLOAD: {', '.join(sorted(unknown))}: known are {known}")
-    if "off" in words:
-        return frozenset()
-    return _ALL - {word.removeprefix("no-") for word in words}
+    return left_on(_ALL, "WGTUN_OFFLOAD", os.environ.get("WGTUN_OFFLOAD", ""))
