@@ -19,7 +19,6 @@ import pytest
 from tests.support.namespaces import OURS, SOCKETS, Host, Lab, connect, needs_namespaces, run, wait_for
 from wgtun.backend import backend
 from wgtun.platform.linux.tun import Tun
-from wgtun.uapi import unix_socket
 
 pytestmark = [pytest.mark.netns, needs_namespaces]
 
@@ -236,7 +235,10 @@ def test_a_stale_socket_is_replaced_and_another_file_is_not(host: Host) -> None:
 def test_descriptors_are_adopted_and_the_mtu_left_alone(offload: bool) -> None:
     tun = Tun.create(NAME, offload=offload)
     run("ip", "link", "set", NAME, "mtu", "1333")
-    listener = unix_socket.listen(NAME)
+    path_of().parent.mkdir(exist_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path_of()))
+    listener.listen()
     descriptors = tun.fileno(), listener.fileno()
     daemon = subprocess.Popen(
         [*COMMAND, "-f", NAME],
