@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.simulation.world import Device, World
 import pytest
 
+from tests.simulation.world import Device, World
 from wgtun.constants import SECOND, UNDER_LOAD_HANDSHAKES
 from wgtun.dataplane import DropReason
 from wgtun.noise.macs import MacGenerator
