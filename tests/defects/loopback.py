@@ -128,7 +128,7 @@ def udp() -> socket.socket:
 
 def stranger(number: int) -> PublicKey:
     """The public key of somebody whose private key is not needed."""
-    return PrivateKey(number.to_bytes(32, "big")).public_key()
+    return PrivateKey(number.to_bytes(16, "big") + bytes(16)).public_key()
 
 
 def in_loop(test: Callable[..., Coroutine[object, object, None]]) -> Callable[..., None]:
