@@ -1,4 +1,4 @@
-"""What other implementations shipped by mistake (`tests.defects.MISTAKES`), where no other test shows it to be absent."""
+"""Mistakes of other implementations (`tests.defects.MISTAKES`) that no other test shows to be absent here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import random
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -15,7 +16,7 @@ if sys.platform != "linux":
 from tests.defects.loopback import in_loop, nodes, stranger, udp
 from tests.simulation.test_under_load import flood, junk_initiation
 from tests.simulation.world import Device, Link, World
-from tests.support.namespaces import OURS, Lab, connect, needs_namespaces, pair, run
+from tests.support.namespaces import OURS, Lab, connect, needs_namespaces, pair, wait_for
 from wgtun import Endpoint
 from wgtun.allowed_ip import AllowedIP
 from wgtun.constants import MILLISECOND, REJECT_AFTER_MESSAGES, REPLAY_WINDOW, SECOND, TYPE_INITIATION, TYPE_TRANSPORT
@@ -317,7 +318,7 @@ async def test_indices_are_random() -> None:
     assert len(set(drawn)) == 128
     for bit in range(32):  # each half of the time; 16 in 128 is more than 8 deviations off
         assert 16 < sum(index >> bit & 1 for index in drawn) < 112, bit
-    steps = [second - first for first, second in zip(drawn, drawn[1:], strict=False)]
+    steps = [second - first for first, second in pairwise(drawn)]
     assert len(set(steps)) == len(steps)
 
 
@@ -366,31 +367,23 @@ def test_extreme_mtus() -> None:
 @needs_namespaces
 @pytest.mark.mistake("two devices with the same port")
 def test_two_devices_with_the_same_port() -> None:
-    """The second is told; the first does not notice. When it went up with the port it gets it as soon as it is free."""
+    """The second is told, and gets the port when it is free; the first does not notice."""
     with Lab() as lab:
         one, two = pair(lab)
         one.ping(two)
         late = one.host.start(OURS)
         late.wg("set", late.interface, "private-key", "/dev/stdin", "listen-port", "51820", text=late.private_key)
+        late.add_peer(two, f"{two.host.outer}:51820", keepalive=1)
+        two.wg("set", two.interface, "peer", late.public_key)
         one.host.ip("link", "set", late.interface, "up")
-        one.ping(two)
-        late.wg("set", late.interface, "listen-port", "51821")
-        late.wg("set", late.interface, "peer", two.public_key, "endpoint", f"{two.host.outer}:51820", "allowed-ips",
-                "10.7.0.0/24")  # fmt: skip
-        refused = subprocess.run(
-            ["wg", "set", late.interface, "listen-port", "51820"], capture_output=True, text=True, check=False
-        )
+        words = ["wg", "set", late.interface, "listen-port", "51820"]
+        refused = subprocess.run(words, capture_output=True, text=True, check=False)
         assert refused.returncode == 1
         assert "in use" in refused.stderr
-        assert late.show("listen-port") == "51821"
         one.ping(two)
-        two.wg("set", two.interface, "peer", late.public_key, "allowed-ips", "10.7.0.1/32")
-        one.host.ip("address", "add", "10.7.0.1/24", "dev", late.interface)
         one.host.ip("link", "set", one.interface, "down")
-        late.wg("set", late.interface, "listen-port", "51820")
-        run("wg", "set", late.interface, "peer", two.public_key, "persistent-keepalive", "1")
-        one.host.run("ping", "-c", "1", "-W", "1", "10.7.0.2", check=False)
-        assert f"{one.host.outer}:51820" in two.show("endpoints")
+        found = f"{late.public_key}\t{one.host.outer}:51820"
+        wait_for(lambda: found in two.show("endpoints"), what="the second device has the port")
 
 
 # --- keys ------------------------------------------------------------------------------------------
