@@ -359,7 +359,7 @@ async def test_26_one_peer_does_not_hold_up_another() -> None:
                 busy.program.send(busy.packet_to(server, bytes(1000)))
             await asyncio.sleep(0.01)
         other.program.send(other.packet_to(server))
-        await until(lambda: other.device.get().peers[0].last_handshake, 2)
+        await until(lambda: all(peer.last_handshake for peer in other.device.get().peers), 2)
         packet = server.packet_to(other)
         server.program.send(packet)
         assert await other.delivered() == packet
