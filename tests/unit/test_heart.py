@@ -228,6 +228,7 @@ def test_old_keys_neither_send_nor_receive() -> None:
     assert events(first) == [SessionNeeded(ALICE)]
 
 
+@pytest.mark.mistake("nonce counter narrower than 64 bits", "reject-after-messages not enforced")
 def test_counters_are_64_bits_and_stop_before_the_end() -> None:
     first, second = pair()
     session = first._peers[ALICE].slots.current
