@@ -74,6 +74,7 @@ def background(host: Host, **env: str) -> int:
 # --- starting --------------------------------------------------------------------------------------
 
 
+@pytest.mark.defect(20)
 def test_a_background_start_returns_when_the_socket_answers(host: Host) -> None:
     pid = background(host)
     assert run("wg", "show", NAME, "listen-port") == "0\n"
@@ -155,6 +156,7 @@ def test_a_template_name_gets_a_number(host: Host) -> None:
     assert not path_of(name).exists()
 
 
+@pytest.mark.defect(21)
 @pytest.mark.parametrize(
     "words", [(), ("a", "b", "c"), ("-x",), ("--foo",), (NAME, "-f"), ("-f",), ("--version", "x"), ("-f", "-f")]
 )
@@ -166,6 +168,7 @@ def test_wrong_usage_is_2_and_on_standard_error(host: Host, words: tuple[str, ..
     assert host.ip("link").count("mtu") == 1  # loopback alone
 
 
+@pytest.mark.defect(21)
 def test_version_and_help(host: Host) -> None:
     version = start(host, "--version")
     assert version.returncode == 0
@@ -176,6 +179,7 @@ def test_version_and_help(host: Host) -> None:
     help_text = start(host, "--help")
     assert help_text.returncode == 0
     assert "LOG_LEVEL" in help_text.stdout
+    assert host.ip("link").count("mtu") == 1  # loopback alone
 
 
 @pytest.mark.parametrize("foreground", [True, False])
@@ -231,6 +235,7 @@ def test_a_stale_socket_is_replaced_and_another_file_is_not(host: Host) -> None:
     path_of().unlink()
 
 
+@pytest.mark.defect(11)
 @pytest.mark.parametrize("offload", [False, True] if backend() == "native" else [False])
 def test_descriptors_are_adopted_and_the_mtu_left_alone(offload: bool) -> None:
     tun = Tun.create(NAME, offload=offload)
@@ -260,6 +265,7 @@ def test_descriptors_are_adopted_and_the_mtu_left_alone(offload: bool) -> None:
 # --- ending ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.defect(20)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_end_it_in_order(host: Host, number: signal.Signals) -> None:
     daemon = host.popen(*COMMAND, "-f", NAME)
@@ -289,6 +295,7 @@ def test_removing_the_interface_ends_it(host: Host) -> None:
     assert_nothing_left(host)
 
 
+@pytest.mark.defect(6)
 @pytest.mark.parametrize("way", ["unlink", "rename", "replace"])
 def test_removing_the_socket_ends_it(host: Host, tmp_path: Path, way: str) -> None:
     daemon = host.popen(*COMMAND, "-f", NAME)
@@ -308,6 +315,7 @@ def test_removing_the_socket_ends_it(host: Host, tmp_path: Path, way: str) -> No
     assert_nothing_left(host)
 
 
+@pytest.mark.defect(6)
 def test_chmod_touch_chown_and_links_do_not_end_it(host: Host) -> None:
     daemon = host.popen(*COMMAND, "-f", NAME)
     wait_for(path_of().exists)
@@ -322,6 +330,7 @@ def test_chmod_touch_chown_and_links_do_not_end_it(host: Host) -> None:
     assert run("wg", "show", NAME, "listen-port")
 
 
+@pytest.mark.defect(7)
 def test_a_stalled_client_delays_nobody(host: Host) -> None:
     daemon = host.popen(*COMMAND, "-f", NAME)
     wait_for(path_of().exists)
@@ -343,6 +352,7 @@ def test_a_stalled_client_delays_nobody(host: Host) -> None:
 # --- living ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.defect(22)
 def test_errors_of_a_background_daemon_reach_the_system_log() -> None:
     """In a mount namespace of its own, whose /dev holds a /dev/log of ours."""
     program = f"""
@@ -392,6 +402,7 @@ def test_idle_daemons_use_no_cpu() -> None:
         assert used() - before <= 0.02
 
 
+@pytest.mark.defect(27)
 def test_garbage_neither_kills_nor_feeds_it() -> None:
     rng = random.Random(1)
     with Lab() as lab:

@@ -38,6 +38,7 @@ def test_a_tunnel_moved_to_another_namespace_keeps_its_sockets_at_home() -> None
         assert not one.socket.exists()
 
 
+@pytest.mark.defect(13)
 @needs_tcpdump
 def test_the_mtu_is_followed_into_another_namespace_and_through_a_rename() -> None:
     """And out again; on each way the interface may get another index."""
@@ -73,6 +74,7 @@ def test_a_renamed_tunnel_is_followed() -> None:
         assert one.process.wait(10) == 0
 
 
+@pytest.mark.defect(12)
 def test_down_closes_the_sockets_and_up_reopens_the_same_port() -> None:
     with Lab() as lab:
         left, right = lab.joined_hosts()
@@ -121,6 +123,8 @@ def assert_padded_to(mtu: int, one: Tunnel, two: Tunnel, inside: Host | None = N
     assert f"length {min(mtu, mtu - 1 + -(mtu - 1) % 16) + 32}" in out, (mtu, out)
 
 
+@pytest.mark.defect(18)
+@pytest.mark.mistake("a host without IPv6")
 def test_an_ipv4_only_host_and_an_ipv6_only_peer_do_not_disturb_each_other() -> None:
     with Lab() as lab:
         left, right = lab.joined_hosts()
@@ -138,6 +142,7 @@ def test_an_ipv4_only_host_and_an_ipv6_only_peer_do_not_disturb_each_other() -> 
         assert one.show("listen-port") == "51820"
 
 
+@pytest.mark.mistake("interface deleted while packets flow")
 def test_deleting_the_interface_in_mid_transfer_ends_cleanly() -> None:
     with Lab() as lab:
         one, two = pair(lab)

@@ -44,6 +44,7 @@ def test_several_queues_with_another_implementation() -> None:
             transfer.finish()
 
 
+@pytest.mark.defect(4)
 def test_a_path_too_narrow_for_trains_carries_tcp_as_fast_as_without_them() -> None:
     """Tunnel MTU 1420, path MTU 1280: the kernel refuses every train of IPv6, and fragments single datagrams."""
 

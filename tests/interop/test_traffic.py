@@ -93,6 +93,7 @@ def test_a_burst_of_udp_arrives(first: Sequence[str], second: Sequence[str]) -> 
         end(server)
 
 
+@pytest.mark.defect(3)
 def test_link_local_endpoints_keep_their_zone() -> None:
     with Lab() as lab:
         left, right = lab.joined_hosts()

@@ -9,6 +9,7 @@ from tests.support.namespaces import OURS, Lab, needs_namespaces
 pytestmark = [pytest.mark.netns, needs_namespaces]
 
 
+@pytest.mark.defect(24)
 @pytest.mark.parametrize("destination", ["10.0.0.99", "fd00::99", "10.0.0.2", "fd00::2"])
 def test_ping_says_unreachable_at_once(destination: str) -> None:
     """.99 belongs to no peer, .2 to a peer without endpoint."""

@@ -9,6 +9,7 @@ from tests.support.namespaces import OURS, Lab, needs_namespaces, wait_for
 pytestmark = [pytest.mark.netns, needs_namespaces]
 
 
+@pytest.mark.defect(30)
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_a_switched_default_route_takes_the_source_address_with_it(ipv6: bool) -> None:
     """

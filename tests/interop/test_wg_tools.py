@@ -84,6 +84,7 @@ def test_wgtun_show_says_what_wg_says() -> None:
         assert one.interface in run(*wgtun[:-1], "interfaces").split()
 
 
+@pytest.mark.defect(31)
 def test_peers_are_listed_in_configuration_order() -> None:
     with Lab() as lab:
         tunnel = lab.host().start(OURS)
@@ -108,6 +109,7 @@ def test_syncconf_keeps_the_session_of_an_unchanged_peer() -> None:
         assert one.show("latest-handshakes").split("\n")[0] == before
 
 
+@pytest.mark.defect(19)
 def test_a_failed_set_changes_nothing() -> None:
     with Lab() as lab:
         tunnel = lab.host().start(OURS)

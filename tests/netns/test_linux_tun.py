@@ -97,6 +97,7 @@ def await_state(monitor: LinkMonitor, expected: LinkState) -> None:
     assert state == expected
 
 
+@pytest.mark.defect(12)
 def test_up_down_and_mtu_are_followed(tun: Tun) -> None:
     monitor = LinkMonitor(tun)
     assert monitor.read() == LinkState(1420, up=False)

@@ -74,6 +74,7 @@ def test_a_port_that_is_busy_in_one_family_is_refused_and_nothing_leaks(family: 
         assert descriptors() == before
 
 
+@pytest.mark.mistake("random-port clash between families")
 def test_a_random_port_that_clashes_in_the_other_family_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the first draws clash by occupying, in IPv6, the port that IPv4 was given."""
     occupied: list[socket.socket] = []
@@ -166,6 +167,8 @@ def open_without_ipv6() -> None:
     assert again.port == port
 
 
+@pytest.mark.defect(18)
+@pytest.mark.mistake("a host without IPv6")
 @pytest.mark.netns
 @needs_namespaces
 def test_a_host_without_ipv6_keeps_its_port() -> None:
@@ -245,6 +248,7 @@ def receive_from_a_narrow_path() -> None:
     assert [datagram for datagram, _ in receive_all(opened, 20)] == [bytes(1400)] * 20
 
 
+@pytest.mark.defect(4)
 @pytest.mark.netns
 @needs_namespaces
 def test_trains_that_do_not_fit_the_path_are_sent_singly_without_loss() -> None:

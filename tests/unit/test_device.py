@@ -143,6 +143,7 @@ async def test_removal_of_one_and_of_all(bench: Bench) -> None:
     assert list(bench.peers()) == [BOB]
 
 
+@pytest.mark.mistake("own public key as peer")
 @on_bench
 async def test_our_own_key_is_no_peer(bench: Bench) -> None:
     own = KEY.public_key()
@@ -189,6 +190,7 @@ async def test_down_stores_the_port_and_up_opens_it(bench: Bench) -> None:
     assert bench.opened == [(0, 3), (port, 3)]
 
 
+@pytest.mark.defect(19)
 @on_bench
 async def test_a_failed_port_change_changes_nothing_at_all(bench: Bench) -> None:
     bench.device.set_up(True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+import pytest
+
 from wgtun.constants import MILLISECOND, SECOND
 from wgtun.protocol import rate_limiter
 from wgtun.protocol.rate_limiter import RateLimiter
@@ -42,6 +44,7 @@ def test_burst_of_five_then_twenty_a_second_for_each_address() -> None:
         limiter.sweep(now)
 
 
+@pytest.mark.defect(25)
 def test_ipv6_counts_by_slash_64() -> None:
     limiter = RateLimiter()
     answers = [limiter.allow(1, packed(f"2001:db8::{number:x}")) for number in range(10)]
@@ -58,6 +61,7 @@ def test_silent_sources_are_forgotten() -> None:
     assert len(limiter) == 1
 
 
+@pytest.mark.defect(27)
 def test_memory_is_bounded() -> None:
     limiter = RateLimiter()
     for number in range(rate_limiter.MAX_SOURCES + 100):

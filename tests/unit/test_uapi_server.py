@@ -116,6 +116,7 @@ def test_operations_follow_one_another_on_one_connection(tmp_path: Path) -> None
     run(test)
 
 
+@pytest.mark.defect(8)
 def test_bytes_after_a_set_are_used(tmp_path: Path) -> None:
     async def test() -> None:
         async with served(tmp_path) as setup:

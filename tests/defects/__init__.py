@@ -1,0 +1,71 @@
+"""Defects of other implementations, and the tests that show that ours has none of them.
+
+A test says what it shows by `@pytest.mark.defect(NUMBER)` or `@pytest.mark.mistake(PHRASE)`, wherever it
+is; those that no other test shows are in this directory. `pytest -m "defect or mistake"` runs them all,
+and the end of the report says how many hold. The numbers are those of the reference, 10.2.
+"""
+
+from __future__ import annotations
+
+DEFECTS = {
+    1: "sticky source lost when UDP_GRO is active",
+    2: "IPv6 destination truncated after an IPv4 send",
+    3: "link-local zone not sent",
+    4: "EMSGSIZE or EINVAL with GSO loses everything",
+    5: "receiver ends for good on odd errors",
+    6: "chmod of the socket ends the daemon, a rename is not noticed",
+    7: "a stalled UAPI client blocks get, up and SIGTERM",
+    8: "bytes after a set in the same write are lost",
+    9: "keepalive flag leaks to following peers",
+    10: "new peer not started after an error later in the message",
+    11: "MTU reset in daemon mode",
+    12: "device up though the link is down; never down",
+    13: "rename or namespace move breaks MTU tracking",
+    14: "any virtio parse error closes the device",
+    15: "merged groups larger than 64",
+    16: "stale virtio header for bad checksum items",
+    17: "UDP checksum 0 not turned into 0xFFFF",
+    18: "configured port ignored when one family is missing",
+    19: "failed listen_port leaves the device without sockets",
+    20: "SIGHUP leaves a stale socket; daemon in the caller's session",
+    21: "usage errors exit 0; --help creates an interface",
+    22: "errors hidden when daemonised without LOG_LEVEL",
+    23: "handshake without private key",
+    24: "no ICMP unreachable, no counters for drops",
+    25: "rate limit per IPv6 /128",
+    26: "head-of-line blocking of the socket reader",
+    27: "unlimited memory",
+    28: "monotonic clock that stops during sleep",
+    29: "IPv6 payload length wraps",
+    30: "route listener checks only IPv4 and stops early",
+    31: "random peer order in get",
+    32: "error log flood",
+    33: "tx counter skips a group after GSO fallback",
+    34: "fwmark failure after opening leaves deaf sockets",
+    35: "update_only after allowed_ip steals prefixes",
+}
+
+MISTAKES = (
+    "nonce counter narrower than 64 bits",
+    "reject-after-messages not enforced",
+    "an oversized or coalesced datagram that crashes a receiver",
+    "a larger subnet gives the use of another peer's nested address",
+    "one attacker puts every peer into cookie mode",
+    "cookie without the port",
+    "endpoint moved by a cookie reply or before authentication",
+    "passive keepalives answer keepalives for ever",
+    "persistent keepalives sent although there was traffic",
+    "responses dropped when late but valid",
+    "excessive rekeys",
+    "panic or wrong timers when the clock steps",
+    "a PSK change not applied at the next handshake, or one that resets a live session",
+    "predictable indices",
+    "source port 65535",
+    "random-port clash between families",
+    "a host without IPv6",
+    "extreme MTUs set while running",
+    "interface deleted while packets flow",
+    "two devices with the same port",
+    "all-zero or low-order keys",
+    "own public key as peer",
+)
