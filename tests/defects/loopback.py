@@ -16,6 +16,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager
 from functools import wraps
+from typing import ClassVar
 
 from wgtun import AllowedIP, Device, Endpoint, PrivateKey, PublicKey, platform
 from wgtun.dataplane import DropReason
@@ -29,6 +30,7 @@ class VirtioTunnel:
     """One end of a socket pair as a TUN with offloads (`dataplane.TunDevice`)."""
 
     virtio = frozenset({"tso", "uso"})
+    missing: ClassVar[dict[str, str]] = {}
 
     def __init__(self, end: socket.socket) -> None:
         self.fileno, self.close = end.fileno, end.close
