@@ -1,5 +1,5 @@
 # Each target prepares what it needs. PYTHON chooses the interpreter that .venv is made with.
-.PHONY: demo test lint format bench fuzz audit lock clean
+.PHONY: demo test lint format bench fuzz soak audit lock clean
 OTHER_SYSTEMS = darwin win32 freebsd14 openbsd7
 
 demo:
@@ -40,6 +40,13 @@ fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	cd native && for target in inbound virtio_split merge_split; do \
 		cargo +nightly fuzz run $$target -- -max_total_time=$(or $(SECONDS),60) || exit 1; \
+	done
+
+# Everything at once, for a while, with each engine.
+soak:
+	@tools/bootstrap test
+	@for engine in $$(tools/engines); do \
+		WGTUN_ENGINE=$$engine WGTEST_SOAK=$$((60 * $(or $(MINUTES),3))) .venv/bin/pytest -s --timeout=0 tests/interop/test_soak.py || exit 1; \
 	done
 
 # Licences, advisories and sources of what the native engine is made of.

@@ -228,6 +228,8 @@ class Device:
 
     def status(self) -> dict[str, Any]:
         """What `get` does not tell, ready for JSON; docs/uapi.md explains it."""
+        from asyncio import all_tasks  # there is a loop, so it is loaded
+
         used, missing = self._offloads()
         refusal = self._control.last_refusal
         return {
@@ -238,7 +240,7 @@ class Device:
             "offloads": sorted(used),
             "missing_offloads": missing,
             "drops": _counted(self.drops()),
-            "holdings": self.engine.holdings()._asdict(),
+            "holdings": {**self.engine.holdings()._asdict(), "tasks": len(all_tasks(self._loop))},
             "last_refusal": None if refusal is None else {"time": refusal[0] // SECOND, "text": refusal[1]},
             "peers": self._peers_with_news(),
         }

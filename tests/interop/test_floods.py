@@ -19,9 +19,9 @@ import pytest
 
 from benchmarks.process import LOAD_CPU, pinned, resident_memory
 from benchmarks.program import running
-from tests.interop.test_read_out import document
 from tests.support.floods import FLOODS, NETWORK, attacker_of
 from tests.support.namespaces import OURS, Host, Lab, Tunnel, needs_namespaces, pair
+from tests.support.read_out import document
 from tests.support.uapi import talk
 
 pytestmark = [pytest.mark.netns, needs_namespaces]

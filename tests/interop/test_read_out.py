@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-from typing import Any
 
 import pytest
 
 from tests.support.namespaces import WIREGUARD_GO, Lab, Tunnel, needs_namespaces, pair, wait_for
+from tests.support.read_out import document, show
 from wgtun.backend import backend
 
 pytestmark = [pytest.mark.netns, needs_namespaces]
-
-
-def show(tunnel: Tunnel, *options: str) -> str:
-    words = [sys.executable, "-m", "wgtun.cli.main", "show", tunnel.interface, *options]
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=30).stdout
-
-
-def document(tunnel: Tunnel) -> dict[str, Any]:
-    shown: dict[str, dict[str, Any]] = json.loads(show(tunnel, "--json"))
-    return shown[tunnel.interface]
 
 
 def ping_in_vain(one: Tunnel, two: Tunnel, count: int = 1) -> None:
