@@ -35,12 +35,10 @@ bench:
 	@if tools/engines | grep -q native; then cd native && cargo build --quiet --release -p wgtun-core --example forwarder; fi
 	.venv/bin/python -m benchmarks
 
-# An hour of each would be thorough; SECONDS says how long.
+# All targets share the minutes.
 fuzz:
-	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
-	cd native && for target in inbound virtio_split merge_split; do \
-		cargo +nightly fuzz run $$target -- -max_total_time=$(or $(SECONDS),60) || exit 1; \
-	done
+	@tools/bootstrap test
+	@tools/fuzz $(or $(MINUTES),14)
 
 # Everything at once, for a while, with each engine.
 soak:
