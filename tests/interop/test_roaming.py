@@ -194,12 +194,19 @@ def test_a_transfer_survives_a_nat_that_rebinds_under_way() -> None:
 # --- a bad network -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ipv6", [False, True])
-def test_content_is_kept_on_a_network_that_loses_repeats_and_reorders(ipv6: bool) -> None:
+@pytest.mark.parametrize(
+    ("ipv6", "network"),
+    [
+        (False, {"drop": 0.01, "duplicate": 0.1, "reorder": 0.05, "delay": 0.002}),
+        (True, {"drop": 0.01, "duplicate": 0.1, "reorder": 0.05, "delay": 0.002}),
+        (False, {"drop": 0.05, "duplicate": 0.05, "reorder": 0.1, "hold": 0.01}),
+    ],
+)
+def test_content_is_kept_on_a_network_that_loses_repeats_and_reorders(ipv6: bool, network: dict[str, float]) -> None:
     with Lab() as lab:
         net = Behind(lab, ipv6=ipv6, seed=7)
         net.client.ping(net.server)
-        net.forwarder.network(drop=0.01, duplicate=0.1, reorder=0.05, delay=0.002)
+        net.forwarder.network(**network)
         Transfer(net.client, net.server, 2_000_000).finish()
         Transfer(net.server, net.client, 2_000_000, ipv6=True).finish()
         counts = net.forwarder.counts()
@@ -239,6 +246,17 @@ def test_replayed_datagrams_do_not_move_the_endpoint() -> None:
             assert endpoint(net.server) == where
         assert net.forwarder.counts()["replayed"] > 20
         net.server.ping(net.client)
+
+
+def test_a_handshake_comes_through_thirty_percent_of_loss() -> None:
+    with Lab() as lab:
+        net = Behind(lab, seed=5)
+        net.forwarder.network(drop=0.3)
+        pings = net.client.host.popen("ping", "-n", "-q", "-c", "60", "-W", "1", net.server.address)
+        wait_for(lambda: not net.client.show("latest-handshakes").endswith("\t0"), 60, "the handshake is complete")
+        net.forwarder.network()
+        pings.terminate()
+        net.client.ping(net.server)
 
 
 def test_a_lost_initiation_is_sent_again() -> None:
