@@ -1,23 +1,7 @@
 //! Any virtio header before any bytes: malformed or cut, never out of bounds.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use wgtun_core::offload::split::Segments;
-use wgtun_core::offload::virtio::{HEADER_SIZE, VirtioHeader};
+#[path = "../targets/virtio_split.rs"]
+mod target;
 
-fuzz_target!(|data: &[u8]| {
-    let mut data = data.to_vec();
-    let Some((header, packet)) = data.split_first_chunk_mut::<HEADER_SIZE>() else { return };
-    let length = packet.len();
-    let Ok(segments) = Segments::parse(&VirtioHeader::from_bytes(header), packet) else { return };
-    let mut payload = 0;
-    for number in 0..segments.count() {
-        let mut out = vec![0; segments.size(number)];
-        segments.write(number, &mut out);
-        payload += out.len() - if segments.count() > 1 { segments.first_header().len() } else { 0 };
-    }
-    // Every payload byte once.
-    if segments.count() > 1 {
-        assert_eq!(payload + segments.first_header().len(), length);
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data.to_vec()));

@@ -220,11 +220,8 @@ class UdpSockets:
         family = socket.AF_INET6 if len(address) == 4 else socket.AF_INET
         option = (socket.IPPROTO_IPV6, _IPV6_MTU) if family == socket.AF_INET6 else (socket.IPPROTO_IP, _IP_MTU)
         try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                mark = self._by_family[family].getsockopt(socket.SOL_SOCKET, socket.SO_MARK)
-                if mark:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-                probe.connect(address)  # sends nothing
+            mark = self._by_family[family].getsockopt(socket.SOL_SOCKET, socket.SO_MARK)
+            with connected(address, mark) as probe:
                 return probe.getsockopt(*option)
         except OSError:
             return 0
@@ -246,6 +243,19 @@ class UdpSockets:
     def close(self) -> None:
         for each in self._by_fileno.values():
             each.close()
+
+
+def connected(address: SocketAddress, mark: int) -> socket.socket:
+    """A socket that knows the way there, as datagrams with this fwmark go; it sends nothing. Raises OSError."""
+    probe = socket.socket(socket.AF_INET6 if len(address) == 4 else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        if mark:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        probe.connect(address)
+    except OSError:
+        probe.close()
+        raise
+    return probe
 
 
 def _open_families(port: int, mark: int) -> list[socket.socket]:

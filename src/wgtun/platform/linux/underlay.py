@@ -6,12 +6,11 @@ import sys
 
 assert sys.platform == "linux"
 
-import socket
 from typing import TYPE_CHECKING
 
 from wgtun.platform.linux.mac1_filter import Mac1Filter
 from wgtun.platform.linux.offload import allowed, missing
-from wgtun.platform.linux.udp import UdpSockets
+from wgtun.platform.linux.udp import UdpSockets, connected
 
 if TYPE_CHECKING:
     from wgtun.endpoint import SocketAddress
@@ -41,12 +40,8 @@ class Underlay:
             self._filter.set_public_key(public_key)
 
     def unreachable(self, address: SocketAddress, mark: int) -> str:
-        family = socket.AF_INET6 if len(address) == 4 else socket.AF_INET
         try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                if mark:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-                probe.connect(address)  # sends nothing, but looks up the route
+            connected(address, mark).close()
         except OSError as error:
             return error.strerror or str(error)
         return ""
