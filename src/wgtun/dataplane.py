@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from wgtun.allowed_ip import AllowedIP
 from wgtun.endpoint import SocketAddress
 from wgtun.path import Path
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 Clock = Callable[[], int]
 """Nanoseconds of a clock that never steps and counts the time asleep."""
@@ -181,7 +184,7 @@ class HandshakeFilter(Protocol):
 
 
 class TunnelSide(Protocol):
-    """A TUN device, or its in-memory stand-in: one packet per read and per write."""
+    """The tunnel's end of whatever carries packets, one per read and per write of its descriptor: a socket, a TUN."""
 
     def fileno(self) -> int: ...
     def close(self) -> None: ...
@@ -189,13 +192,15 @@ class TunnelSide(Protocol):
 
 @runtime_checkable
 class TunDevice(TunnelSide, Protocol):
-    """A TUN of the operating system.
+    """A TUN of the operating system that is read and written through descriptors.
 
-    `virtio` is None where a read or write is a packet and nothing else. Otherwise a virtio header
-    stands before each, and these kinds of packets come and go merged: "tso" (TCP), "uso" (UDP).
+    `virtio` is None where no virtio header stands before a packet. Otherwise these kinds of packets come and go
+    merged: "tso" (TCP), "uso" (UDP). `family` has the four bytes that stand before a packet of IPv4 and of IPv6, if
+    any do.
     """
 
     virtio: frozenset[str] | None
+    family: tuple[bytes, bytes] | None
 
     @property
     def missing(self) -> Mapping[str, str]:
@@ -203,6 +208,33 @@ class TunDevice(TunnelSide, Protocol):
 
     def filenos(self) -> Sequence[int]:
         """One descriptor per queue."""
+
+
+class Ring(NamedTuple):
+    """A Wintun session and the addresses of the functions that move its packets, for the native engine."""
+
+    session: int
+    functions: tuple[int, int, int, int, int]
+
+
+@runtime_checkable
+class RingDevice(Protocol):
+    """A TUN without descriptors: a ring of packets in memory, shared with the system."""
+
+    @property
+    def ring(self) -> Ring: ...
+
+    def read(self) -> bytes:
+        """The next packet. Raises BlockingIOError when none waits, TunnelGone when none will come, OSError."""
+
+    def write(self, packet: bytes | memoryview) -> None:
+        """Hand a packet to the system. Raises OSError when it has no room."""
+
+    def watch(self, loop: AbstractEventLoop, ready: Callable[[], None]) -> None:
+        """Call `ready` on the loop again and again, as long as packets may wait."""
+
+    def unwatch(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class OuterSide(Protocol):
@@ -239,6 +271,12 @@ class Underlay(Protocol):
 
     def open(self, port: int, mark: int) -> OuterSide:
         """UDP sockets on this port (0: any), with this fwmark. Raises OSError."""
+
+    def refuses_mark(self, mark: int) -> str:
+        """Why this system can't have this fwmark, in words; empty when it can."""
+
+    def routes_changed(self) -> None:
+        """Routes or addresses of the host changed; the sockets may have to use another uplink."""
 
     def set_public_key(self, public_key: bytes | None) -> None:
         """The device's own key. Sockets with the offload "mac1" don't even take in handshake messages for another."""
@@ -317,7 +355,7 @@ class Engine(Protocol):
 class AttachedEngine(Engine, Protocol):
     """An engine with I/O, on an event loop."""
 
-    def attach_tunnel(self, tunnel: TunnelSide) -> None:
+    def attach_tunnel(self, tunnel: TunnelSide | RingDevice) -> None:
         """Read from and write to this tunnel from now on; the caller keeps owning it."""
 
     def detach_tunnel(self) -> None: ...

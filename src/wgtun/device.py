@@ -21,6 +21,7 @@ from wgtun.dataplane import (
     EngineFailed,
     HandshakeReceived,
     OuterSide,
+    RingDevice,
     SessionAging,
     SessionNeeded,
     TunDevice,
@@ -79,7 +80,7 @@ class Device:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        tunnel: TunnelSide,
+        tunnel: TunnelSide | RingDevice,
         underlay: Underlay,
         *,
         clock: Clock,
@@ -184,6 +185,7 @@ class Device:
 
         `is_current` tells whether a path, with a fwmark, keeps its source. Handled in small portions.
         """
+        self._underlay.routes_changed()
         self._check_sources(list(self._control.peers.values()), is_current)
 
     def _check_sources(self, peers: list[Peer], is_current: Callable[[Path, int], bool]) -> None:
@@ -318,6 +320,8 @@ class Device:
     def _apply_sockets(self, request: SetRequest) -> None:
         """Port and fwmark. New sockets are open before the old ones close; a failure leaves the old."""
         fwmark = self._fwmark if request.fwmark is None else request.fwmark
+        if why := self._underlay.refuses_mark(fwmark):
+            raise UapiError(errno.EOPNOTSUPP, f"can't use fwmark={fwmark}: {why}")
         port = self._listen_port if request.listen_port is None else request.listen_port
         rebind = request.listen_port is not None and (port != self._listen_port or not port)
         try:

@@ -30,6 +30,7 @@ class VirtioTunnel:
     """One end of a socket pair as a TUN with offloads (`dataplane.TunDevice`)."""
 
     virtio = frozenset({"tso", "uso"})
+    family = None
     missing: ClassVar[dict[str, str]] = {}
 
     def __init__(self, end: socket.socket) -> None:

@@ -52,6 +52,8 @@ class WatchedUnderlay:
         self.set_public_key = system.set_public_key
         self.refused = system.refused
         self.unreachable = system.unreachable
+        self.refuses_mark = system.refuses_mark
+        self.routes_changed = system.routes_changed
         self.close = system.close
         self._system_open = system.open
         self._bench = bench

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import wgtun_native
 
-from wgtun.dataplane import DropReason, TunDevice
+from wgtun.dataplane import DropReason, RingDevice, TunDevice
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -62,12 +62,14 @@ class NativeEngine:
         self.detach_sockets = native.detach_sockets
         self.sends_trains = native.sends_trains
 
-    def attach_tunnel(self, tunnel: TunnelSide) -> None:
+    def attach_tunnel(self, tunnel: TunnelSide | RingDevice) -> None:
         """Read from and write to this tunnel from now on; the caller keeps owning it."""
-        if not isinstance(tunnel, TunDevice):
+        if isinstance(tunnel, RingDevice):
+            self._native.attach_ring(*tunnel.ring)
+        elif not isinstance(tunnel, TunDevice):
             self._native.attach_plain([tunnel.fileno()])
         elif tunnel.virtio is None:
-            self._native.attach_plain(tunnel.filenos())
+            self._native.attach_plain(tunnel.filenos(), tunnel.family)
         else:
             self._native.attach_virtio(tunnel.filenos(), "tso" in tunnel.virtio, "uso" in tunnel.virtio)
 

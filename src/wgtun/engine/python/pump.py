@@ -7,15 +7,16 @@ network.
 
 from __future__ import annotations
 
-import errno
-import os
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from wgtun.constants import DEFAULT_TIMING, Timing
-from wgtun.dataplane import Clock, DropReason, HandshakeFilter, OuterSide, TunnelRemoved, TunnelSide
+from wgtun.dataplane import Clock, DropReason, HandshakeFilter, OuterSide, RingDevice, TunnelRemoved, TunnelSide
 from wgtun.engine.python.heart import Heart
+from wgtun.engine.python.tunnel import DescriptorTunnel
+from wgtun.errors import TunnelGone
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 
 _TUN_BATCH = 64  # packets read per wake-up; also what one UDP_SEGMENT train can take
 _RECEIVE_BATCH = 16  # receive calls per wake-up
-_PACKET_SIZE = 65535
 _BACK_OFF = 0.333  # seconds; a descriptor in error must not spin the loop
-# What reading says after the interface was deleted under the descriptor; EBADFD is Linux's.
-_REMOVED = {errno.EBADF, getattr(errno, "EBADFD", errno.EBADF)}
 
 _way = itemgetter(1, 2)  # what may leave together
 
@@ -52,19 +50,19 @@ class PythonEngine(Heart):
         self._loop = loop
         self._clock = clock
         self._notify = notify
-        self._tunnel: TunnelSide | None = None
+        self._tunnel: DescriptorTunnel | RingDevice | None = None
         self._outer: OuterSide | None = None
 
     # --- what is attached ----------------------------------------------------------------------
 
-    def attach_tunnel(self, tunnel: TunnelSide) -> None:
+    def attach_tunnel(self, tunnel: TunnelSide | RingDevice) -> None:
         """Read from and write to this TUN from now on; the caller keeps owning it."""
-        self._tunnel = tunnel
-        self._loop.add_reader(tunnel.fileno(), self._read_tunnel, tunnel)
+        self._tunnel = tunnel if isinstance(tunnel, RingDevice) else DescriptorTunnel(tunnel)
+        self._tunnel.watch(self._loop, partial(self._read_tunnel, self._tunnel))
 
     def detach_tunnel(self) -> None:
         if self._tunnel is not None:
-            self._loop.remove_reader(self._tunnel.fileno())
+            self._tunnel.unwatch()
             self._tunnel = None
 
     def attach_sockets(self, outer: OuterSide) -> None:
@@ -89,32 +87,25 @@ class PythonEngine(Heart):
 
     # --- the two directions --------------------------------------------------------------------
 
-    def _read_tunnel(self, tunnel: TunnelSide) -> None:
+    def _read_tunnel(self, tunnel: DescriptorTunnel | RingDevice) -> None:
         now = self._clock()
-        fileno = tunnel.fileno()
         try:
             for _ in range(_TUN_BATCH):
-                packet = os.read(fileno, _PACKET_SIZE)
-                if not packet:  # the program closed its end of an in-memory tunnel
-                    raise OSError(errno.EBADF, "end of the tunnel")
-                self.outbound(now, packet)
+                self.outbound(now, tunnel.read())
         except BlockingIOError:
             pass
-        except OSError as error:
-            self._tunnel_failed(tunnel, error)
+        except TunnelGone as error:
+            self.detach_tunnel()
+            self._events.append(TunnelRemoved(str(error)))
+        except OSError:
+            self.count_drop(DropReason.RECEIVE_ERROR)
+            tunnel.unwatch()
+            self._loop.call_later(_BACK_OFF, self._resume_tunnel, tunnel)
         self.flush()
 
-    def _tunnel_failed(self, tunnel: TunnelSide, error: OSError) -> None:
-        if error.errno in _REMOVED:
-            self.detach_tunnel()
-            self._events.append(TunnelRemoved("the TUN interface was removed"))
-            return
-        self.count_drop(DropReason.RECEIVE_ERROR)
-        self._pause(tunnel.fileno(), self._resume_tunnel, tunnel)
-
-    def _resume_tunnel(self, tunnel: TunnelSide) -> None:
+    def _resume_tunnel(self, tunnel: DescriptorTunnel | RingDevice) -> None:
         if self._tunnel is tunnel:
-            self.attach_tunnel(tunnel)
+            tunnel.watch(self._loop, partial(self._read_tunnel, tunnel))
 
     def _read_socket(self, outer: OuterSide, fileno: int) -> None:
         now = self._clock()
@@ -128,16 +119,13 @@ class PythonEngine(Heart):
         except OSError:
             # Whatever it is (ENOMEM, a reported ICMP error), the socket stays in use.
             self.count_drop(DropReason.RECEIVE_ERROR)
-            self._pause(fileno, self._resume_socket, outer, fileno)
+            self._loop.remove_reader(fileno)
+            self._loop.call_later(_BACK_OFF, self._resume_socket, outer, fileno)
         self.flush()
 
     def _resume_socket(self, outer: OuterSide, fileno: int) -> None:
         if self._outer is outer:
             self._loop.add_reader(fileno, self._read_socket, outer, fileno)
-
-    def _pause(self, fileno: int, resume: Callable[..., None], *arguments: object) -> None:
-        self._loop.remove_reader(fileno)
-        self._loop.call_later(_BACK_OFF, resume, *arguments)
 
     def flush(self) -> None:
         """Write and send what the heart left, then tell of waiting events."""
@@ -155,10 +143,9 @@ class PythonEngine(Heart):
         if tunnel is None:
             self.count_drop(DropReason.TUN_WRITE_FAILED, len(packets))
             return
-        fileno = tunnel.fileno()
         for packet in packets:
             try:
-                os.write(fileno, packet)
+                tunnel.write(packet)
             except OSError:
                 self.count_drop(DropReason.TUN_WRITE_FAILED)
 

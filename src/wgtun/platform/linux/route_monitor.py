@@ -15,7 +15,7 @@ import socket
 
 from wgtun.path import Path
 from wgtun.platform.linux import netlink
-from wgtun.platform.linux.udp import is_link_local
+from wgtun.platform.udp import is_link_local
 
 
 class RouteMonitor:

@@ -58,6 +58,8 @@ _EXPLANATIONS = {
 class Tun:
     """One TUN interface, in non-blocking mode; see `dataplane.TunDevice`."""
 
+    family: tuple[bytes, bytes] | None = None
+
     def __init__(self, descriptors: list[int], virtio: frozenset[str] | None = None) -> None:
         self._descriptors = descriptors
         self.virtio = virtio

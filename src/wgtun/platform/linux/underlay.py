@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from wgtun.platform.linux.mac1_filter import Mac1Filter
 from wgtun.platform.linux.offload import allowed, missing
-from wgtun.platform.linux.udp import UdpSockets, connected
+from wgtun.platform.linux.udp import UdpSockets
 
 if TYPE_CHECKING:
     from wgtun.endpoint import SocketAddress
+    from wgtun.platform.interface import Tun
 
 
 class Underlay:
     """See `dataplane.Underlay`. Whoever may not set up a filter does without."""
 
-    def __init__(self) -> None:
+    def __init__(self, tun: Tun | None = None) -> None:
         self._filter: Mac1Filter | None = None
         self._why = ""
         if "mac1" in allowed():
@@ -35,13 +36,19 @@ class Underlay:
         opened.missing |= missing({"mac1"}, opened.offloads, self._why)
         return opened
 
+    def refuses_mark(self, mark: int) -> str:
+        return ""
+
+    def routes_changed(self) -> None:
+        """Nothing to do: routing by fwmark keeps our own datagrams out of the tunnel."""
+
     def set_public_key(self, public_key: bytes | None) -> None:
         if self._filter is not None:
             self._filter.set_public_key(public_key)
 
     def unreachable(self, address: SocketAddress, mark: int) -> str:
         try:
-            connected(address, mark).close()
+            UdpSockets.connected(address, mark).close()
         except OSError as error:
             return error.strerror or str(error)
         return ""
