@@ -44,6 +44,7 @@ Environment:
   WG_TUN_FD              use this open TUN descriptor
   WG_UAPI_FD             use this listening Unix socket
   WG_PROCESS_FOREGROUND  1: stay in the foreground
+  WG_TUN_NAME_FILE       macOS and OpenBSD: write the name that was chosen for utun or tun to this file
   WGTUN_ENGINE           native or python (default: native where it is installed)
   WGTUN_OFFLOAD          off, or some of no-tso,no-uso,no-gso,no-gro,no-mac1: do without these offloads
   WGTUN_QUEUES           how many threads read from the TUN (default: one for every two cores)

@@ -1,7 +1,7 @@
 """What a device needs of the operating system, in one small interface; one package per system.
 
 open_tun(name), adopt_tun(descriptor)   the tunnel side; with offloads where the engine has a use for them
-open_underlay()                         the outer side
+open_underlay(tun)                      the outer side, for this tunnel
 monitor_link(tun)                       up, down, MTU, removal
 watch_directory(path)                   whether entries of a directory changed
 restrict(socket_directory)              give up the powers that only set-up needs; says what is on
@@ -14,6 +14,39 @@ import sys
 
 if sys.platform == "linux":
     from wgtun.platform.linux import (
+        adopt_tun,
+        clock,
+        monitor_link,
+        monitor_routes,
+        open_tun,
+        open_underlay,
+        restrict,
+        watch_directory,
+    )
+elif sys.platform == "darwin":
+    from wgtun.platform.macos.system import (
+        adopt_tun,
+        clock,
+        monitor_link,
+        monitor_routes,
+        open_tun,
+        open_underlay,
+        restrict,
+        watch_directory,
+    )
+elif sys.platform.startswith("freebsd"):
+    from wgtun.platform.freebsd.system import (
+        adopt_tun,
+        clock,
+        monitor_link,
+        monitor_routes,
+        open_tun,
+        open_underlay,
+        restrict,
+        watch_directory,
+    )
+elif sys.platform.startswith("openbsd"):
+    from wgtun.platform.openbsd.system import (
         adopt_tun,
         clock,
         monitor_link,

@@ -17,6 +17,9 @@ class Tun(TunDevice, Protocol):
     def name(self) -> str:
         """The interface's present name. Raises TunnelGone."""
 
+    def take_over(self) -> None:
+        """This process uses it from now on, as a fork of the one that opened it. Raises PlatformError."""
+
 
 class LinkState(NamedTuple):
     """A link as it is now. When it is `gone` the rest is what it was last."""

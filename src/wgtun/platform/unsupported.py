@@ -22,7 +22,7 @@ def adopt_tun(descriptor: int, *, offload: bool = False) -> Tun:
     _refuse()
 
 
-def open_underlay() -> Underlay:
+def open_underlay(tun: Tun | None = None) -> Underlay:
     _refuse()
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Set
 
-from wgtun.platform.linux.switches import left_on
+from wgtun.platform.switches import left_on
 
 _ALL = frozenset({"tso", "uso", "gso", "gro", "mac1"})
 

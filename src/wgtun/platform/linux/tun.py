@@ -140,6 +140,9 @@ class Tun:
     def filenos(self) -> list[int]:
         return self._descriptors
 
+    def take_over(self) -> None:
+        """Nothing to do: whoever has the descriptor may use it."""
+
     def set_mtu(self, mtu: int) -> None:
         """Set the interface's MTU, within its namespace. Raises OSError."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:

@@ -20,10 +20,10 @@ assert sys.platform == "linux"
 import os
 import resource
 
-import wgtun
 from wgtun.platform.linux.libc import call
 from wgtun.platform.linux.sandbox import capabilities, landlock, seccomp
-from wgtun.platform.linux.switches import left_on
+from wgtun.platform.module_directories import module_directories
+from wgtun.platform.switches import left_on
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
@@ -34,7 +34,7 @@ def restrict(socket_directory: str | None) -> str:
 
     Files of `socket_directory` may still be removed. Raises PlatformError for an unknown word in WGTUN_SANDBOX.
     """
-    files = dict.fromkeys(_module_directories(), landlock.READ)
+    files = dict.fromkeys(module_directories(), landlock.READ)
     if socket_directory is not None:
         files[socket_directory] = landlock.REMOVE
     parts = {
@@ -56,16 +56,6 @@ def restrict(socket_directory: str | None) -> str:
         except OSError as error:
             off.append(f"{name} ({error.strerror})")
     return ", ".join(on) + ("; off: " + ", ".join(off) if off else "")
-
-
-def _module_directories() -> set[str]:
-    """Where modules come from, and the source lines of tracebacks.
-
-    All is loaded by now that we know of. The first entry of the path is the program's own directory, or
-    the current one, and can be any.
-    """
-    path = {*sys.path[not sys.flags.safe_path :], *wgtun.__path__}
-    return {directory for directory in path if os.path.isdir(directory)}
 
 
 def _forbid_new_privileges() -> str:

@@ -1,0 +1,44 @@
+"""Tells when routes or addresses changed, and whether a source address still belongs to its path."""
+
+from __future__ import annotations
+
+import socket
+
+from wgtun.path import Path
+from wgtun.platform.bsd import routing
+from wgtun.platform.bsd.calls import Calls
+from wgtun.platform.bsd.interface import Abi
+from wgtun.platform.udp import is_link_local
+
+
+class RouteMonitor:
+    """See `platform.interface.RouteMonitor`."""
+
+    def __init__(self, calls: Calls, abi: Abi, alignment: int = 8) -> None:
+        """Raises OSError."""
+        self._calls = calls
+        self._abi = abi
+        self._events = routing.open_socket(calls, abi)
+        self._routes = routing.Routes(calls, abi, alignment)
+
+    def fileno(self) -> int:
+        return self._events
+
+    def drain(self) -> None:
+        for _ in routing.receive(self._calls, self._abi, self._events):
+            pass
+
+    def is_current(self, path: Path, mark: int) -> bool:
+        address, source = path
+        if source is None or is_link_local(source.local):  # pinned to its interface anyway
+            return True
+        family = socket.AF_INET if len(source.local) == 4 else socket.AF_INET6
+        destination = socket.inet_pton(family, address[0].partition("%")[0])
+        try:
+            return self._routes.find_interface(destination, mark) == source.interface
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        self._calls.close(self._events)
+        self._routes.close()

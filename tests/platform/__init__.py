@@ -1,0 +1,1 @@
+"""Code for systems that we may not run on, against recorded system calls."""
