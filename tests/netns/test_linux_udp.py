@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.namespaces import Lab, needs_namespaces
 from wgtun.path import Path
-from wgtun.platform.linux.udp import UdpSockets, _trains
+from wgtun.platform.linux.udp import UdpSockets
+from wgtun.platform.trains import _trains
 
 LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 

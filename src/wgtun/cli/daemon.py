@@ -298,14 +298,12 @@ def _follow_link(
     def changed() -> None:
         state = link.read()
         if state.gone:
-            loop.remove_reader(link.fileno())
             stop.set()
             return
         device.set_mtu(state.mtu)
         device.set_up(state.up)
 
-    loop.add_reader(link.fileno(), changed)
-    cleanup.callback(loop.remove_reader, link.fileno())
+    link.watch(loop, changed)
     changed()
 
 
@@ -329,8 +327,7 @@ def _follow_routes(cleanup: ExitStack, loop: asyncio.AbstractEventLoop, device: 
         settling = False
         device.routes_changed(routes.is_current)
 
-    loop.add_reader(routes.fileno(), changed)
-    cleanup.callback(loop.remove_reader, routes.fileno())
+    routes.watch(loop, changed)
 
 
 def _follow_socket(
@@ -349,8 +346,7 @@ def _follow_socket(
         if not listener.still_there():
             stop.set()
 
-    loop.add_reader(watch.fileno(), changed)
-    cleanup.callback(loop.remove_reader, watch.fileno())
+    watch.watch(loop, changed)
     changed()
 
 

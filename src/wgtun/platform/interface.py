@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from wgtun.dataplane import TunDevice
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+
     from wgtun.path import Path
 
 
@@ -29,32 +32,32 @@ class LinkState(NamedTuple):
     gone: bool = False
 
 
-class LinkMonitor(Protocol):
-    """The link state of one TUN. `fileno` becomes readable when it may have changed."""
+class ChangeSource(Protocol):
+    """Something that changes from outside."""
 
-    def fileno(self) -> int: ...
-
-    def read(self) -> LinkState:
-        """Take in what has happened; returns the present state."""
+    def watch(self, loop: AbstractEventLoop, changed: Callable[[], None]) -> None:
+        """Call `changed` on the loop when it may have changed, until `close`."""
 
     def close(self) -> None: ...
 
 
-class RouteMonitor(Protocol):
-    """Readable when routes or addresses of the host changed. It tells that, not what: look, after `drain`."""
+class LinkMonitor(ChangeSource, Protocol):
+    """The link state of one TUN."""
 
-    def fileno(self) -> int: ...
+    def read(self) -> LinkState:
+        """Take in what has happened; returns the present state."""
+
+
+class RouteMonitor(ChangeSource, Protocol):
+    """Routes and addresses of the host. It tells that they changed, not what: look, after `drain`."""
+
     def drain(self) -> None: ...
 
     def is_current(self, path: Path, mark: int) -> bool:
         """Whether datagrams to this path, with this fwmark, still leave by the interface that its source is for."""
 
-    def close(self) -> None: ...
 
+class DirectoryWatch(ChangeSource, Protocol):
+    """The entries of a directory. It tells that they changed, not what: look, after `drain`."""
 
-class DirectoryWatch(Protocol):
-    """Readable when entries of a directory changed. It tells that, not what: look, after `drain`."""
-
-    def fileno(self) -> int: ...
     def drain(self) -> None: ...
-    def close(self) -> None: ...

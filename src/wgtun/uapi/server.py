@@ -17,7 +17,6 @@ from wgtun.uapi.get_message import format_get
 
 if TYPE_CHECKING:
     import logging
-    import socket
 
     from wgtun.uapi.model import DeviceState, SetRequest
 
@@ -27,6 +26,25 @@ ANSWER_TIMEOUT = 10.0  # seconds for a client to take one piece of an answer
 _READ_SIZE = 16 * 1024  # about a millisecond of parsing, then others get their turn
 _WRITE_SIZE = 64 * 1024
 _ACCEPT_RETRY = 0.5  # seconds to wait when the system has no descriptors or no memory
+
+
+class Connection(Protocol):
+    """A client's connection: a stream. Its methods raise OSError; a cancelled one may have done a part."""
+
+    async def receive(self, size: int) -> bytes:
+        """What there is, at most so much; empty at the end."""
+
+    async def send(self, data: memoryview) -> None:
+        """All of it."""
+
+    def close(self) -> None: ...
+
+
+class Listener(Protocol):
+    """Where clients come in."""
+
+    async def accept_client(self) -> Connection: ...
+    def close(self) -> None: ...
 
 
 class Handler(Protocol):
@@ -47,7 +65,7 @@ class UapiServer:
 
     def __init__(
         self,
-        listener: socket.socket,
+        listener: Listener,
         handler: Handler,
         logger: logging.Logger,
         *,
@@ -64,7 +82,6 @@ class UapiServer:
         self._loop = asyncio.get_running_loop()
         # In the order of the last completed operation, oldest first.
         self._connections: dict[asyncio.Task[None], None] = {}
-        listener.setblocking(False)
         self._accepting = self._loop.create_task(self._accept())
 
     async def close(self) -> None:
@@ -78,7 +95,7 @@ class UapiServer:
     async def _accept(self) -> None:
         while True:
             try:
-                connection, _ = await self._loop.sock_accept(self._listener)
+                connection = await self._listener.accept_client()
             except OSError as error:
                 self._logger.error("Unable to accept a UAPI connection: %s", error)
                 await asyncio.sleep(_ACCEPT_RETRY)
@@ -87,24 +104,23 @@ class UapiServer:
                 longest_idle = next(iter(self._connections))
                 del self._connections[longest_idle]
                 longest_idle.cancel()
-            connection.setblocking(False)
             task = self._loop.create_task(self._serve(connection))
             self._connections[task] = None
             task.add_done_callback(partial(self._end, connection))
-            await asyncio.sleep(0)  # sock_accept does not wait while somebody queues
+            await asyncio.sleep(0)  # accept_client need not wait while somebody queues
 
-    def _end(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
+    def _end(self, connection: Connection, task: asyncio.Task[None]) -> None:
         connection.close()
         self._connections.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._logger.error("UAPI connection failed", exc_info=error)
 
-    async def _serve(self, connection: socket.socket) -> None:
+    async def _serve(self, connection: Connection) -> None:
         parser = RequestParser()
         try:
             while True:
                 async with asyncio.timeout(None if parser.idle else self._request_timeout):
-                    data = await self._loop.sock_recv(connection, _READ_SIZE)
+                    data = await connection.receive(_READ_SIZE)
                 for operation in parser.feed(data) if data else parser.end():
                     if isinstance(operation, Close):
                         if operation.problem:
@@ -112,7 +128,7 @@ class UapiServer:
                         return
                     await self._answer(connection, self._perform(operation))
                     self._mark_active()
-                await asyncio.sleep(0)  # neither does sock_recv while there is data
+                await asyncio.sleep(0)  # neither need receive while there is data
         except TimeoutError:
             self._logger.error("UAPI connection closed: the client did not go on with its request or its answer")
         except ConnectionError:
@@ -134,12 +150,12 @@ class UapiServer:
         self._logger.error("IPC error %d: %s", -number, problem)
         return status(number)
 
-    async def _answer(self, connection: socket.socket, answer: bytes) -> None:
+    async def _answer(self, connection: Connection, answer: bytes) -> None:
         view = memoryview(answer)
         for start in range(0, len(view), _WRITE_SIZE):
             async with asyncio.timeout(self._answer_timeout):
-                await self._loop.sock_sendall(connection, view[start : start + _WRITE_SIZE])
-        await asyncio.sleep(0)  # nor sock_sendall while there is room
+                await connection.send(view[start : start + _WRITE_SIZE])
+        await asyncio.sleep(0)  # nor send while there is room
 
     def _mark_active(self) -> None:
         """This task's connection was used last."""

@@ -29,6 +29,26 @@ def socket_path(interface: str, directory: str = DIRECTORY) -> str:
     return f"{directory}/{interface}{SUFFIX}"
 
 
+class SocketConnection:
+    """See `uapi.server.Connection`."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        from asyncio import get_running_loop  # there is one by now, so it is loaded
+
+        self._loop = get_running_loop()
+        self._connection = connection
+        connection.setblocking(False)
+
+    async def receive(self, size: int) -> bytes:
+        return await self._loop.sock_recv(self._connection, size)
+
+    async def send(self, data: memoryview) -> None:
+        await self._loop.sock_sendall(self._connection, data)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 class ListeningSocket(socket.socket):
     """A listening Unix socket that knows its file, to tell it from one that took its place."""
 
@@ -39,6 +59,14 @@ class ListeningSocket(socket.socket):
             super().__init__(fileno=fileno)
         self.path = ""  # empty for a socket without a file
         self._identity: tuple[int, int] | None = None
+
+    async def accept_client(self) -> SocketConnection:
+        """See `uapi.server.Listener`."""
+        from asyncio import get_running_loop
+
+        self.setblocking(False)
+        connection, _ = await get_running_loop().sock_accept(self)
+        return SocketConnection(connection)
 
     def remember_file(self, path: str) -> None:
         """Take what stands there for the file of the socket."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from wgtun.errors import PlatformError
 from wgtun.platform.bsd.calls import Calls, Kevent
 from wgtun.platform.bsd.interface import Abi
+from wgtun.platform.readable import Readable
 
 _ROOM = 16  # events taken in one call
 
 
-class DirectoryWatch:
+class DirectoryWatch(Readable):
     """See `platform.interface.DirectoryWatch`. A kqueue is itself something that an event loop can wait for."""
 
     def __init__(self, calls: Calls, abi: Abi, directory: str) -> None:
@@ -37,5 +38,6 @@ class DirectoryWatch:
 
     def close(self) -> None:
         """Stop watching."""
+        self.unwatch()
         while self._descriptors:
             self._calls.close(self._descriptors.pop())

@@ -11,6 +11,7 @@ from wgtun.platform.bsd.calls import Calls
 from wgtun.platform.bsd.interface import Abi
 from wgtun.platform.interface import LinkState
 from wgtun.platform.layout import Layout
+from wgtun.platform.readable import Readable
 
 _GONE = {errno.ENXIO, errno.ENODEV}
 
@@ -23,7 +24,7 @@ class Announcement(NamedTuple):
     departure: int
 
 
-class LinkMonitor:
+class LinkMonitor(Readable):
     """See `platform.interface.LinkMonitor`.
 
     The messages bring flags and MTU with them: after set-up no further call is needed, which a sandbox might refuse.
@@ -71,6 +72,7 @@ class LinkMonitor:
         return self._state
 
     def close(self) -> None:
+        self.unwatch()
         if self._socket >= 0:
             self._calls.close(self._socket)
             self._socket = -1

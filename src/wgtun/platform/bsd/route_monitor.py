@@ -8,10 +8,11 @@ from wgtun.path import Path
 from wgtun.platform.bsd import routing
 from wgtun.platform.bsd.calls import Calls
 from wgtun.platform.bsd.interface import Abi
+from wgtun.platform.readable import Readable
 from wgtun.platform.udp import is_link_local
 
 
-class RouteMonitor:
+class RouteMonitor(Readable):
     """See `platform.interface.RouteMonitor`."""
 
     def __init__(self, calls: Calls, abi: Abi, alignment: int = 8) -> None:
@@ -40,5 +41,6 @@ class RouteMonitor:
             return False
 
     def close(self) -> None:
+        self.unwatch()
         self._calls.close(self._events)
         self._routes.close()

@@ -10,6 +10,7 @@ import os
 
 from wgtun.errors import PlatformError
 from wgtun.platform.linux.libc import call
+from wgtun.platform.readable import Readable
 
 # linux/inotify.h
 _IN_MOVED_FROM = 0x40
@@ -24,7 +25,7 @@ _MASK = _IN_MOVED_FROM | _IN_MOVED_TO | _IN_CREATE | _IN_DELETE | _IN_DELETE_SEL
 _EVENTS_SIZE = 64 * 1024
 
 
-class DirectoryWatch:
+class DirectoryWatch(Readable):
     """Readable when the directory's entries changed. It tells that, not what: look, after `drain`."""
 
     def __init__(self, directory: str) -> None:
@@ -51,6 +52,7 @@ class DirectoryWatch:
 
     def close(self) -> None:
         """Stop watching."""
+        self.unwatch()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

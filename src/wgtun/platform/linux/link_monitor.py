@@ -18,11 +18,12 @@ from wgtun.errors import PlatformError
 from wgtun.platform.interface import LinkState
 from wgtun.platform.linux import netlink
 from wgtun.platform.linux.tun import Tun
+from wgtun.platform.readable import Readable
 
 _TRIES = 100  # to find an interface that is renamed or moved while we look
 
 
-class LinkMonitor:
+class LinkMonitor(Readable):
     """See `platform.interface.LinkMonitor`."""
 
     def __init__(self, tun: Tun) -> None:
@@ -62,6 +63,7 @@ class LinkMonitor:
         return LinkState(self._link.mtu or 0, bool(self._link.flags & netlink.IFF_UP), self._gone)
 
     def close(self) -> None:
+        self.unwatch()
         self._events.close()
         self._queries.close()
 

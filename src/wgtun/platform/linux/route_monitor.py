@@ -15,10 +15,11 @@ import socket
 
 from wgtun.path import Path
 from wgtun.platform.linux import netlink
+from wgtun.platform.readable import Readable
 from wgtun.platform.udp import is_link_local
 
 
-class RouteMonitor:
+class RouteMonitor(Readable):
     """See `platform.interface.RouteMonitor`. It watches the namespace that it is made in."""
 
     def __init__(self) -> None:
@@ -50,5 +51,6 @@ class RouteMonitor:
             return False
 
     def close(self) -> None:
+        self.unwatch()
         self._events.close()
         self._queries.close()

@@ -10,26 +10,19 @@ import sys
 
 assert sys.platform == "linux"
 
-import errno
 import socket
-import time
-from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING
 
 from wgtun.endpoint import SocketAddress
-from wgtun.path import Path, Source
+from wgtun.path import Source
 from wgtun.platform import udp
 from wgtun.platform.linux.offload import allowed, missing
+from wgtun.platform.trains import TrainSockets
 from wgtun.platform.udp import ControlMessage
 
 if TYPE_CHECKING:
     from wgtun.platform.linux.mac1_filter import Mac1Filter
-
-_MAX_SEGMENTS = 64
-_MAX_TRAIN = {socket.AF_INET: 65507, socket.AF_INET6: 65527}
-_RELEARN = 60.0  # seconds until what was refused is tried again: paths change
-_HEADERS = (28, 48)  # bytes of IP and UDP, of the two families
 
 # Not in Python's socket module.
 _SO_SNDBUFFORCE = 32
@@ -45,11 +38,8 @@ _IPV6_MTU = 24
 _SEGMENT_SIZE = Struct("=H")
 _PKTINFO4 = Struct("=I4s4s")  # interface index, local address, destination address
 
-_NO_TRAINS = {errno.EIO, errno.EOPNOTSUPP}  # the device can't, for any destination
-_NO_TRAIN_HERE = {errno.EMSGSIZE, errno.EINVAL}  # segments don't fit this path
 
-
-class UdpSockets(udp.UdpSockets):
+class UdpSockets(TrainSockets):
     """The sockets of one device; see `dataplane.OuterSide`."""
 
     MARK = socket.SO_MARK
@@ -65,9 +55,6 @@ class UdpSockets(udp.UdpSockets):
         super().__init__(sockets)
         self.offloads = _offloads(sockets)
         self.missing = missing({"gso", "gro"}, self.offloads, "the kernel does not have it")
-        self._trains = "gso" in self.offloads
-        self._path_mtus: dict[SocketAddress, tuple[int, float]] = {}  # too narrow for a big segment, and until when
-        self._narrow: list[tuple[SocketAddress, int]] = []
 
     @classmethod
     def configure(cls, opened: socket.socket) -> None:
@@ -109,55 +96,14 @@ class UdpSockets(udp.UdpSockets):
             return socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO4.pack(0, source.local, bytes(4))
         return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, udp.pktinfo6(source)
 
-    # --- sending ---------------------------------------------------------------------------------
+    # --- trains ----------------------------------------------------------------------------------
 
-    def send(self, datagrams: Sequence[bytes], path: Path, traffic_class: int) -> int:
-        """See `dataplane.OuterSide`."""
-        address, source = path
-        sender = self.for_address(address)
-        if sender is None:  # the host does not have this family
-            return len(datagrams)
-        control = self.class_of(sender, traffic_class)
-        refused = 0
-        for train in _trains(datagrams, _MAX_TRAIN[sender.family]):
-            if len(train) > 1 and self._trains and self._fits(train[0], address):
-                segment = (_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(len(train[0])))
-                pinned = [self.pin(source)] if source is not None and self.is_alive(source) else []
-                try:
-                    self.send_message(sender, train, [*pinned, *control, segment], address)
-                except OSError as error:
-                    refused += self.send_singly(sender, train, path, control)
-                    if not pinned or self.is_alive(source):
-                        self._learn_from(error, address)
-            else:
-                refused += self.send_singly(sender, train, path, control)
-        return refused
+    @staticmethod
+    def segment_size(size: int) -> ControlMessage:
+        return _SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size)
 
-    def take_narrow(self) -> list[tuple[SocketAddress, int]]:
-        """See `dataplane.OuterSide`."""
-        taken, self._narrow = self._narrow, []
-        return taken
-
-    def _fits(self, datagram: bytes, address: SocketAddress) -> bool:
-        mtu, until = self._path_mtus.get(address, (0, 0.0))
-        return time.monotonic() >= until or len(datagram) + _HEADERS[len(address) == 4] <= mtu
-
-    def _learn_from(self, error: OSError, address: SocketAddress) -> None:
-        """A train was refused: remember whether to try one again."""
-        if error.errno in _NO_TRAINS:
-            self._trains = False
-            self.offloads -= {"gso"}
-            self.missing["gso"] = f"a network device refused it: {error.strerror}"
-        elif error.errno in _NO_TRAIN_HERE:
-            mtu = self._path_mtu(address)
-            if len(self._path_mtus) >= udp.MAX_REMEMBERED:
-                self._path_mtus.clear()
-            self._path_mtus[address] = (mtu, time.monotonic() + _RELEARN)
-            if mtu:
-                self._narrow.append((address, mtu))
-
-    def _path_mtu(self, address: SocketAddress) -> int:
-        """What the kernel knows about the way that our datagrams take; 0 for nothing."""
+    def path_mtu(self, address: SocketAddress) -> int:
+        """See `TrainSockets`."""
         option = (socket.IPPROTO_IPV6, _IPV6_MTU) if len(address) == 4 else (socket.IPPROTO_IP, _IP_MTU)
         sender = self.for_address(address)
         assert sender is not None  # it has just sent
@@ -178,16 +124,3 @@ def _offloads(sockets: list[socket.socket]) -> frozenset[str]:
     except OSError:  # Linux before 4.18, before 5.0
         return frozenset()
     return allowed() & ({"gso", "gro"} if gro else {"gso"})
-
-
-def _trains(datagrams: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
-    """Runs of datagrams of one size, of which only the last may be shorter."""
-    start = 0
-    while start < len(datagrams):
-        size = len(datagrams[start])
-        end = start + 1
-        most = min(start + _MAX_SEGMENTS, start + max(1, limit // max(1, size)), len(datagrams))
-        while end < most and len(datagrams[end - 1]) == size and 0 < len(datagrams[end]) <= size:
-            end += 1
-        yield datagrams[start:end]
-        start = end
