@@ -135,6 +135,11 @@ impl Engine {
         py.detach(|| self.engine.detach_sockets());
     }
 
+    /// Datagrams of these families go nowhere, as if sent, until other sockets are attached.
+    fn set_blackhole(&self, v4: bool, v6: bool) {
+        self.engine.set_blackhole(v4, v6);
+    }
+
     /// Whether trains of datagrams leave in one call: a network device may have refused them.
     fn sends_trains(&self) -> bool {
         self.engine.sends_trains()

@@ -243,6 +243,8 @@ class OuterSide(Protocol):
     port: int
     # "gso": trains of datagrams leave in one call, "gro": and arrive in one; "mac1": see `Underlay.set_public_key`
     offloads: frozenset[str]
+    # Address families whose datagrams go nowhere, as if sent: with no uplink left, they would enter our own tunnel.
+    blackholes: frozenset[int]
 
     @property
     def missing(self) -> Mapping[str, str]:
@@ -363,6 +365,9 @@ class AttachedEngine(Engine, Protocol):
         """Send and receive here from now on; replaces the sockets attached before."""
 
     def detach_sockets(self) -> None: ...
+    def sockets_changed(self, outer: OuterSide) -> None:
+        """These, which are attached, may have other `blackholes`."""
+
     def sends_trains(self) -> bool:
         """Whether trains of datagrams leave in one call; a network device may have refused them for good."""
 

@@ -186,6 +186,8 @@ class Device:
         `is_current` tells whether a path, with a fwmark, keeps its source. Handled in small portions.
         """
         self._underlay.routes_changed()
+        if self._sockets is not None:
+            self.engine.sockets_changed(self._sockets)
         self._check_sources(list(self._control.peers.values()), is_current)
 
     def _check_sources(self, peers: list[Peer], is_current: Callable[[Path, int], bool]) -> None:

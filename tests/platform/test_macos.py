@@ -315,7 +315,9 @@ def test_sockets_avoid_a_tunnel_that_has_the_default_route(monkeypatch: pytest.M
         # 0.0.0.0/1 and 128.0.0.0/1 lead into the tunnel, beside the default route.
         recorded.then(*round_of_questions(7, (4, 12, 12), (12, 12, 12)))
         underlay.routes_changed()
-        assert (bound(v4), bound(v6)) == ([(0, 25, 4)], [])
+        assert (bound(v4), bound(v6)) == ([(0, 25, 4)], [(41, 125, 0)])
+        assert sockets.blackholes == {socket.AF_INET6}  # its only default route is the tunnel's
+        assert sockets.send([b"x"], NetworkPath(("2001:db8::1", 9, 0, 0)), 0) == 0
         # It becomes the default route itself: what was the default stays in use.
         recorded.then(*round_of_questions(13, (12, 12, 12), (12, 12, 12)))
         underlay.routes_changed()
@@ -323,7 +325,7 @@ def test_sockets_avoid_a_tunnel_that_has_the_default_route(monkeypatch: pytest.M
         # Wi-Fi instead of the cable.
         recorded.then(*round_of_questions(19, (5, 12, 12), (5, 12, 12)))
         underlay.routes_changed()
-        assert (bound(v4)[-1], bound(v6)) == ((0, 25, 5), [(41, 125, 5)])
+        assert (bound(v4)[-1], bound(v6)[-1], sockets.blackholes) == ((0, 25, 5), (41, 125, 5), set())
         # The tunnel gives the default route back.
         recorded.then(*round_of_questions(25, (5, 5, 5), (5, 5, 5)))
         underlay.routes_changed()

@@ -37,7 +37,8 @@ HEAVY = {"argparse", "asyncio", "ctypes", "dataclasses", "inspect", "ipaddress",
 # What loads a heavy module at once needs it in any case, and is itself loaded only when needed.
 MAY_BE_HEAVY = {
     "argparse": ("wgtun.cli.",),
-    "asyncio": ("wgtun.uapi.server", "wgtun.cli.demo."),
+    "asyncio": ("wgtun.uapi.server", "wgtun.cli.demo.", "wgtun.cli.serving", "wgtun.platform.windows."),
+    "ctypes": ("wgtun.platform.windows.",),
     "dataclasses": ("wgtun.config.", "wgtun.uapi."),
     "logging": ("wgtun.observe.logs", "wgtun.cli.demo."),
     "subprocess": ("wgtun.cli.demo.",),

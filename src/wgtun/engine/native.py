@@ -6,6 +6,7 @@ readable when events wait.
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import wgtun_native
@@ -76,6 +77,11 @@ class NativeEngine:
     def attach_sockets(self, outer: OuterSide) -> None:
         """Send and receive here from now on; replaces the sockets attached before."""
         self._native.attach_sockets(outer.filenos(), "gso" in outer.offloads)
+        self.sockets_changed(outer)
+
+    def sockets_changed(self, outer: OuterSide) -> None:
+        """Let the threads know which families go nowhere."""
+        self._native.set_blackhole(socket.AF_INET in outer.blackholes, socket.AF_INET6 in outer.blackholes)
 
     def drops(self, peer: int | None = None) -> dict[DropReason, int]:
         return {DropReason(name): count for name, count in self._native.drops(peer).items()}

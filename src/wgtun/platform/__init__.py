@@ -23,6 +23,17 @@ if sys.platform == "linux":
         restrict,
         watch_directory,
     )
+elif sys.platform == "win32":
+    from wgtun.platform.windows.system import (
+        adopt_tun,
+        clock,
+        monitor_link,
+        monitor_routes,
+        open_tun,
+        open_underlay,
+        restrict,
+        watch_directory,
+    )
 elif sys.platform == "darwin":
     from wgtun.platform.macos.system import (
         adopt_tun,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from wgtun.dataplane import TunDevice
+from wgtun.dataplane import RingDevice, TunDevice
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from wgtun.path import Path
 
 
-class Tun(TunDevice, Protocol):
-    """A TUN interface; its descriptors read and write one packet per call and never block."""
+class _Interface(Protocol):
+    """What the owner of a TUN has to do with it."""
 
     @property
     def name(self) -> str:
@@ -22,6 +22,17 @@ class Tun(TunDevice, Protocol):
 
     def take_over(self) -> None:
         """This process uses it from now on, as a fork of the one that opened it. Raises PlatformError."""
+
+
+class DescriptorTun(_Interface, TunDevice, Protocol):
+    """A TUN of descriptors: they read and write one packet per call and never block."""
+
+
+class RingTun(_Interface, RingDevice, Protocol):
+    """A TUN without descriptors."""
+
+
+Tun = DescriptorTun | RingTun
 
 
 class LinkState(NamedTuple):

@@ -44,6 +44,8 @@ class TrainSockets(udp.UdpSockets):
         sender = self.for_address(address)
         if sender is None:  # the host does not have this family
             return len(datagrams)
+        if sender.family in self.blackholes:
+            return 0
         control = self.class_of(sender, traffic_class)
         refused = 0
         for train in _trains(datagrams, _MAX_TRAIN[sender.family]):

@@ -50,6 +50,7 @@ class UdpSockets:
         self._paths: dict[tuple[SocketAddress, bytes, bytes], Path] = {}
         self._dead_sources: set[Source] = set()
         self._takes_classes = True
+        self.blackholes: frozenset[int] = frozenset()
         self.offloads: frozenset[str] = frozenset()
         self.missing: dict[str, str] = {}
 
@@ -209,6 +210,8 @@ class UdpSockets:
         sender = self.for_address(path.address)
         if sender is None:  # the host does not have this family
             return len(datagrams)
+        if sender.family in self.blackholes:
+            return 0
         return self.send_singly(sender, datagrams, path, self.class_of(sender, traffic_class))
 
     def for_address(self, address: SocketAddress) -> socket.socket | None:

@@ -13,6 +13,7 @@ of the stream ends it too. After a bad line the rest of that set is skipped, so 
 from __future__ import annotations
 
 import errno
+import sys
 from dataclasses import dataclass
 
 from wgtun.errors import UapiError
@@ -63,9 +64,14 @@ Operation = Get | Status | Set | Failed | Close
 _QUERIES: dict[bytes, Get | Status] = {b"get=1": Get(), b"status=1": Status()}
 
 
+# Elsewhere the numbers are the system's own; those of Windows mean nothing to the clients of WireGuard.
+_LINUX_NUMBERS = {errno.EPROTO: 71, errno.EADDRINUSE: 98, errno.EOPNOTSUPP: 95}
+_WIRE_NUMBERS = _LINUX_NUMBERS if sys.platform == "win32" else {}
+
+
 def status(number: int) -> bytes:
     """The end of every answer: a positive number from `errno`, or 0; the wire carries it negative."""
-    return b"errno=%d\n\n" % -number
+    return b"errno=%d\n\n" % -_WIRE_NUMBERS.get(number, number)
 
 
 class RequestParser:

@@ -104,6 +104,13 @@ impl Engine {
         release(self.sockets.swap(None));
     }
 
+    /// Datagrams of these families go nowhere, as if sent, until other sockets are attached.
+    pub fn set_blackhole(&self, v4: bool, v6: bool) {
+        if let Some(sockets) = self.sockets.load().as_deref() {
+            sockets.set_blackhole(v4, v6);
+        }
+    }
+
     pub fn sends_trains(&self) -> bool {
         self.sockets.load().as_deref().is_some_and(Sockets::sends_trains)
     }

@@ -30,6 +30,9 @@ impl Sockets {
             // The host does not have this family.
             return Outcome { refused: datagrams.len().div_ceil(segment), path_mtu: None };
         };
+        if self.is_blackhole(path.address.is_ipv6()) {
+            return Outcome { refused: 0, path_mtu: None };
+        }
         let call = Call { sockets: self, socket, address: path.address, traffic_class, patient: Cell::new(patient) };
         let source = path.source.filter(|source| !self.is_dead(source));
         if datagrams.len() > segment && self.may_send_train(&path.address, segment) {

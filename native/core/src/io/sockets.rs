@@ -25,6 +25,8 @@ pub struct Sockets {
     v6: Option<OwnedFd>,
     /// Whether trains of datagrams may leave in one call (UDP_SEGMENT).
     trains: AtomicBool,
+    /// Whether datagrams of IPv4, of IPv6, go nowhere, as if sent.
+    blackholes: [AtomicBool; 2],
     /// Keeps the usual way free of the lock below.
     has_learned: AtomicBool,
     learned: Mutex<Learned>,
@@ -52,7 +54,8 @@ impl Sockets {
             }
         }
         let trains = AtomicBool::new(trains && cfg!(target_os = "linux"));
-        Ok(Sockets { v4, v6, trains, has_learned: AtomicBool::new(false), learned: Mutex::default() })
+        let has_learned = AtomicBool::new(false);
+        Ok(Sockets { v4, v6, trains, blackholes: Default::default(), has_learned, learned: Mutex::default() })
     }
 
     /// The socket for an address of this family.
@@ -62,6 +65,15 @@ impl Sockets {
 
     pub fn all(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
         [("v4", &self.v4), ("v6", &self.v6)].into_iter().filter_map(|(name, fd)| Some((name, fd.as_ref()?.as_fd())))
+    }
+
+    pub fn set_blackhole(&self, v4: bool, v6: bool) {
+        self.blackholes[0].store(v4, Ordering::Relaxed);
+        self.blackholes[1].store(v6, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_blackhole(&self, is_v6: bool) -> bool {
+        self.blackholes[usize::from(is_v6)].load(Ordering::Relaxed)
     }
 
     pub fn sends_trains(&self) -> bool {

@@ -78,6 +78,9 @@ class PythonEngine(Heart):
                 self._loop.remove_reader(fileno)
             self._outer = None
 
+    def sockets_changed(self, outer: OuterSide) -> None:
+        """Nothing to do: they look for themselves when they send."""
+
     def sends_trains(self) -> bool:
         return self._outer is not None and "gso" in self._outer.offloads
 

@@ -9,9 +9,10 @@ from wgtun.platform import udp
 from wgtun.platform.bsd.udp import BsdSockets
 from wgtun.platform.macos import abi
 from wgtun.platform.udp import ControlMessage
+from wgtun.platform.underlay import UplinkSockets
 
 
-class UdpSockets(BsdSockets):
+class UdpSockets(BsdSockets, UplinkSockets):
     """See `dataplane.OuterSide`."""
 
     OPTIONS4 = (abi.IP_RECVPKTINFO, abi.IP_RECVTOS)
@@ -36,10 +37,9 @@ class UdpSockets(BsdSockets):
             return socket.IPPROTO_IP, abi.IP_PKTINFO, abi.IN_PKTINFO.pack({"ipi_spec_dst": source.local})
         return socket.IPPROTO_IPV6, abi.IPV6_PKTINFO, udp.pktinfo6(source)
 
-    def bind_to_interface(self, family: socket.AddressFamily, index: int) -> None:
-        """Leave by this interface alone; 0 leaves it to the routes again. Raises OSError."""
-        bound = self._by_family.get(family)
-        if bound is not None:
-            is_v6 = family == socket.AF_INET6
-            level, option = (socket.IPPROTO_IPV6, abi.IPV6_BOUND_IF) if is_v6 else (socket.IPPROTO_IP, abi.IP_BOUND_IF)
-            bound.setsockopt(level, option, index)
+    @staticmethod
+    def bind_to_interface(used: socket.socket, interface: int) -> None:
+        if used.family == socket.AF_INET6:
+            used.setsockopt(socket.IPPROTO_IPV6, abi.IPV6_BOUND_IF, interface)
+        else:
+            used.setsockopt(socket.IPPROTO_IP, abi.IP_BOUND_IF, interface)

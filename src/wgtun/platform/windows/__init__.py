@@ -1,0 +1,1 @@
+"""Windows. Modules that only compute are importable everywhere; those that call the system are not."""

@@ -1,0 +1,46 @@
+"""The network under the tunnel on Windows: when the tunnel has the default route, our own datagrams go around it.
+
+There is no fwmark to route by. The sockets are bound to the interface of the best default route that is not the
+tunnel's (IP_UNICAST_IF). When there is none but the tunnel's, datagrams go nowhere: they would enter the tunnel again.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from wgtun.platform.underlay import Uplink, UplinkSockets, UplinkUnderlay
+
+
+class DefaultRoute(NamedTuple):
+    """A default route by an interface that is up. Of several the one of the smallest metric is used."""
+
+    luid: int
+    interface: int  # its index
+    metric: int  # of the route and of the interface together
+
+
+class Routes(Protocol):
+    """What is to be known of the system."""
+
+    def defaults(self, family: socket.AddressFamily) -> Iterable[DefaultRoute]:
+        """Raises OSError."""
+
+
+class Underlay(UplinkUnderlay):
+    """See `dataplane.Underlay`."""
+
+    def __init__(self, sockets: type[UplinkSockets], routes: Routes, tunnel: int) -> None:
+        """`tunnel` is our own interface's LUID; 0 for none."""
+        super().__init__(sockets, no_marks="Windows has no fwmark; our own datagrams avoid the tunnel by themselves")
+        self._routes = routes
+        self._tunnel = tunnel
+
+    def choose(self, family: socket.AddressFamily) -> Uplink:
+        if not self._tunnel:
+            return Uplink()
+        by_metric = sorted(self._routes.defaults(family), key=lambda route: route.metric)
+        others = [route.interface for route in by_metric if route.luid != self._tunnel]
+        ours = any(route.luid == self._tunnel for route in by_metric)
+        return Uplink(others[0] if others else 0, blackhole=ours and not others)
