@@ -192,7 +192,10 @@ def test_unknown_names_are_refused() -> None:
         getattr(wgtun, "Tunnle")  # noqa: B009  # what a typo does
 
 
-@pytest.mark.parametrize("module", ["wgtun", "wgtun.cli.daemon"])
+NO_DAEMON = pytest.mark.xfail(sys.platform == "win32", reason="the daemon knows no Windows yet")
+
+
+@pytest.mark.parametrize("module", ["wgtun", pytest.param("wgtun.cli.daemon", marks=NO_DAEMON)])
 def test_importing_is_light(module: str) -> None:
     code = f"import sys; before = set(sys.modules); import {module}; print(*(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
@@ -216,6 +219,7 @@ def test_architecture_names_no_file_that_does_not_exist() -> None:
     assert not [name for name in named if not any(path.endswith(f"/{name}") for path in known)]
 
 
+@NO_DAEMON
 def test_every_module_imports() -> None:
     for path in modules():
         if "linux" not in path.parts or sys.platform == "linux":
