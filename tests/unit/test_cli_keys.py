@@ -141,7 +141,7 @@ def test_genkey_warns_about_a_file_that_others_can_read(tmp_path: Path) -> None:
         with path.open("w") as out:
             done = subprocess.run([*WGTUN, "genkey"], stdout=out, stderr=subprocess.PIPE, text=True, check=True)
         assert ("world accessible" in done.stderr) is warned
-        PrivateKey.from_base64(path.read_text().strip())
+        PrivateKey.from_base64(path.read_text(encoding="utf-8").strip())
 
 
 @pytest.mark.xfail(sys.platform == "win32", reason="`wgtun show` knows no named pipes yet")
