@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from struct import Struct
 
@@ -17,9 +18,11 @@ from wgtun.errors import ConfigError, HandshakeError, InvalidKey, UapiError
 from wgtun.keys import PresharedKey, PrivateKey, PublicKey
 from wgtun.noise.messages import CookieReply, Initiation, Response
 from wgtun.path import Path
-from wgtun.platform.linux import netlink
 from wgtun.uapi.framing import Close, RequestParser
 from wgtun.uapi.get_message import format_get, parse_get
+
+if sys.platform == "linux":
+    from wgtun.platform.linux import netlink
 
 TRANSPORT = Struct("<IIQ")
 NONCE = Struct("<4xQ")
@@ -118,18 +121,21 @@ def addresses(data: bytes) -> None:
             assert kind.parse(str(value)) == value
 
 
-def netlink_messages(data: bytes) -> None:
-    list(netlink.parse_links(data))
-    netlink.parse_route(data)
-
-
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         handshake_messages, datagrams, packets, inner_packets, life, uapi_requests, uapi_answers, configurations,
-        keys, addresses, netlink_messages,
+        keys, addresses,
     )
 }  # fmt: skip
+
+if sys.platform == "linux":
+
+    def netlink_messages(data: bytes) -> None:
+        list(netlink.parse_links(data))
+        netlink.parse_route(data)
+
+    TARGETS["netlink_messages"] = netlink_messages
 
 
 def cut(data: bytes) -> Iterator[bytes]:

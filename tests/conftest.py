@@ -1,9 +1,11 @@
-"""At the end of a run: which defects and mistakes of other implementations it showed to be absent (`tests.defects`)."""
+"""Which tests run on Windows; and which defects and mistakes of other implementations a run showed to be absent."""
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,27 @@ _TABLES: dict[str, tuple[str, Sequence[object]]] = {
     "defect": ("defects of the reference not reproduced", tuple(DEFECTS)),
     "mistake": ("mistakes of other implementations not repeated", MISTAKES),
 }
+
+_TESTS = Path(__file__).parent
+
+# What cannot even be imported there, and why. Tests that only lack something skip themselves.
+_NOT_ON_WINDOWS = {
+    "interop": "network namespaces, and daemons in them",
+    "netns": "network namespaces",
+    "defects": "daemons and offloads of Linux",
+    "unit/test_benchmarks.py": "the benchmarks measure with /proc and taskset",
+    "unit/test_cli_show.py": "serves a device on a Unix socket",
+    "unit/test_uapi_client.py": "Unix sockets",
+    "unit/test_uapi_server.py": "Unix sockets",
+    "unit/test_uapi_socket.py": "Unix sockets",
+}
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """None leaves it to pytest."""
+    if sys.platform != "win32":
+        return None
+    return collection_path.relative_to(_TESTS).as_posix() in _NOT_ON_WINDOWS or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

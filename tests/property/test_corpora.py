@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,4 +25,5 @@ def test_corpus(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_corpus_has_a_target() -> None:
-    assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
+    only_linux = set() if sys.platform == "linux" else {"netlink_messages"}
+    assert {path.name for path in CORPUS.iterdir()} == TARGETS.keys() | only_linux

@@ -109,6 +109,7 @@ def test_a_reader_that_leaves_is_no_news() -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an interrupt comes from a console there")
 def test_an_interrupt_ends_quietly() -> None:
     script = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {IN_PROCESS}"
     with subprocess.Popen(
@@ -131,6 +132,7 @@ def test_only_the_verb_that_is_asked_for_is_loaded() -> None:
         assert module not in loaded
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs permission bits")
 def test_genkey_warns_about_a_file_that_others_can_read(tmp_path: Path) -> None:
     for mode, warned in ((0o644, True), (0o600, False)):
         path = tmp_path / str(mode)
@@ -139,9 +141,10 @@ def test_genkey_warns_about_a_file_that_others_can_read(tmp_path: Path) -> None:
         with path.open("w") as out:
             done = subprocess.run([*WGTUN, "genkey"], stdout=out, stderr=subprocess.PIPE, text=True, check=True)
         assert ("world accessible" in done.stderr) is warned
-        PrivateKey.from_base64(path.read_text().strip())
+        PrivateKey.from_base64(path.read_text(encoding="utf-8").strip())
 
 
+@pytest.mark.xfail(sys.platform == "win32", reason="`wgtun show` knows no named pipes yet")
 def test_help_names_every_verb_and_wrong_usage_is_2() -> None:
     done = wgtun("--help")
     assert done.returncode == 0

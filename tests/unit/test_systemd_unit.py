@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason=
 @pytest.fixture
 def unit(tmp_path: Path) -> str:
     """The unit with a command that is there, and without the man page that may not be."""
-    text = UNIT.read_text()
+    text = UNIT.read_text(encoding="utf-8")
     assert "ExecStart=wireguard-py %i\n" in text
     text = re.sub("^Documentation=.*\n", "", text.replace("ExecStart=wireguard-py", "ExecStart=/bin/true"), flags=re.M)
     path = tmp_path / UNIT.name.replace("@", "@wg0")

@@ -386,7 +386,7 @@ def test_strip_equals_wg_quick(tmp_path: Path, text: str) -> None:
 
 def test_files(tmp_path: Path) -> None:
     path = tmp_path / "wg0.conf"
-    path.write_text(FULL)
+    path.write_bytes(FULL.encode())
     assert load(path).text == FULL
     path.write_bytes(b"[Interface]\n# \xff\n")
     with pytest.raises(ConfigError) as caught:

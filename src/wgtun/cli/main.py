@@ -7,6 +7,7 @@ for is loaded.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from importlib import import_module
@@ -38,11 +39,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        _drop_output()
-        return 1
     except OSError as error:
-        print(f"wgtun: {error}", file=sys.stderr)
+        if not _reader_left(error):
+            print(f"wgtun: {error}", file=sys.stderr)
         _drop_output()
         return 1
 
@@ -59,6 +58,11 @@ def _run(arguments: list[str]) -> int:
             subparsers.add_parser(verb, help=summary)
     args = parser.parse_args(arguments)
     return int(args.run(args))
+
+
+def _reader_left(error: OSError) -> bool:
+    """Whether it tells of a pipe that nobody reads; the C library of Windows has no better number for that."""
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
 def _drop_output() -> None:

@@ -14,7 +14,8 @@ def print_secret(key: PrivateKey | PresharedKey) -> int:
         mode = os.fstat(sys.stdout.fileno()).st_mode
     except (OSError, ValueError):  # not a real file
         mode = 0
-    if stat.S_ISREG(mode) and mode & 0o007:
+    # Windows makes these bits up.
+    if sys.platform != "win32" and stat.S_ISREG(mode) and mode & 0o007:
         print("Warning: writing to world accessible file.", file=sys.stderr)
         print("Consider setting the umask to 077 and trying again.", file=sys.stderr)
     print(key.base64())
