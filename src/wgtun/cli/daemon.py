@@ -10,6 +10,8 @@ from wgtun.cli.start_error import StartError
 from wgtun.errors import WireGuardError
 
 _USAGE = "usage: wireguard-py [-f | --foreground] INTERFACE-NAME\n       wireguard-py --version | --help\n"
+if sys.platform == "win32":
+    _USAGE += "       wireguard-py --install NAME | --start NAME | --stop NAME | --remove NAME\n"
 _HELP = (
     _USAGE
     + """

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-assert sys.platform != "win32"  # mypy skips the rest there: no Unix sockets, so no such imports
-
 from wgtun.allowed_ip import AllowedIP
 from wgtun.cli.document import json_document
 from wgtun.cli.readable import colours_wanted, device_text, endpoint_text

@@ -5,18 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import socket
-import stat
-import sys
 from typing import Any
-
-assert sys.platform != "win32"  # mypy skips the rest there: no Unix sockets, so no such imports
 
 from wgtun.errors import PlatformError, UapiError
 from wgtun.uapi.get_message import parse_get
 from wgtun.uapi.model import DeviceState, SetRequest
 from wgtun.uapi.set_message import format_set
-from wgtun.uapi.unix_socket import DIRECTORY, SUFFIX, is_served, socket_path
+from wgtun.uapi.streams import DIRECTORY, connect, path_of, served
 
 TIMEOUT = 30.0  # seconds without a byte
 _READ_SIZE = 256 * 1024
@@ -28,14 +23,11 @@ class UapiClient:
 
     def __init__(self, interface: str, directory: str = DIRECTORY) -> None:
         """Raises PlatformError when there is no such interface, or no permission."""
-        path = socket_path(interface, directory)
+        path = path_of(interface, directory)
         self._interface = interface
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(TIMEOUT)
         try:
-            self._socket.connect(path)
+            self._stream = connect(path, TIMEOUT)
         except OSError as error:
-            self._socket.close()
             raise PlatformError(_explain(interface, path, error)) from error
 
     def __enter__(self) -> UapiClient:
@@ -46,7 +38,7 @@ class UapiClient:
 
     def close(self) -> None:
         """Close the connection."""
-        self._socket.close()
+        self._stream.close()
 
     def get(self) -> DeviceState:
         """The state of the device. Raises UapiError or PlatformError."""
@@ -73,10 +65,10 @@ class UapiClient:
     def _exchange(self, message: bytes) -> bytes:
         """Send an operation; returns the lines before the ``errno=0`` of its answer."""
         try:
-            self._socket.sendall(message)
+            self._stream.sendall(message)
             answer = bytearray()
             while not answer.endswith(_END):
-                data = self._socket.recv(_READ_SIZE)
+                data = self._stream.recv(_READ_SIZE)
                 if not data:
                     raise UapiError(errno.EPROTO, f"{self._interface}: the daemon closed the connection")
                 answer += data
@@ -98,24 +90,11 @@ class UapiClient:
 
 
 def interfaces(directory: str = DIRECTORY) -> list[str]:
-    """The interfaces that a daemon serves, in the order of the directory, as `wg` lists them. Raises PlatformError."""
+    """The interfaces that a daemon serves, in the system's order. Raises PlatformError."""
     try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return []
+        return list(served(directory))
     except OSError as error:
         raise PlatformError(f"can't list {directory}: {error.strerror}") from error
-    return [name.removesuffix(SUFFIX) for name in names if _is_interface(f"{directory}/{name}")]
-
-
-def _is_interface(path: str) -> bool:
-    name = os.path.basename(path)
-    if not name.endswith(SUFFIX) or name == SUFFIX:
-        return False
-    try:
-        return stat.S_ISSOCK(os.lstat(path).st_mode) and is_served(path)
-    except OSError:  # gone again, or not ours to look at
-        return False
 
 
 def _explain(interface: str, path: str, error: OSError) -> str:

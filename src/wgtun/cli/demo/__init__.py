@@ -7,6 +7,8 @@ import os
 import shutil
 import sys
 
+from wgtun.errors import PlatformError
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
@@ -21,6 +23,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
+    if sys.platform == "win32":
+        raise PlatformError("the demo needs Linux, macOS or a BSD")
     reason = reason_for_rootless()
     if sys.platform == "linux" and not reason and not args.rootless:
         from wgtun.cli.demo.namespaces import run_in_namespaces
@@ -28,11 +32,9 @@ def run(args: argparse.Namespace) -> int:
         return run_in_namespaces(args.seconds)
     if reason and not args.rootless:
         print(f"Not using network namespaces: {reason}.", file=sys.stderr)
-    if sys.platform != "win32":
-        from wgtun.cli.demo.one_process import run_in_one_process
+    from wgtun.cli.demo.one_process import run_in_one_process
 
-        return run_in_one_process(args.seconds)
-    return 1
+    return run_in_one_process(args.seconds)
 
 
 def reason_for_rootless() -> str:

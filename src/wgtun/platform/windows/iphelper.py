@@ -91,7 +91,7 @@ class Notifications:
             handle = ctypes.c_void_p()
             try:
                 check_status(_LIBRARY, function, abi.AF_UNSPEC, self._on_change, None, 0, ctypes.byref(handle))
-            except (OSError, AttributeError):
+            except OSError:
                 continue
             if handle.value is not None:
                 self._registered.append(handle.value)

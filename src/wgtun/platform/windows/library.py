@@ -7,6 +7,7 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
+import errno
 from functools import cache
 from typing import Any
 
@@ -18,8 +19,10 @@ def library(name: str) -> ctypes.WinDLL:
 
 
 def call(where: str, function: str, *arguments: Any, returns: Any = ctypes.c_int) -> Any:
-    """Call one; whole numbers are passed as they fit a pointer."""
-    found = getattr(library(where), function)
+    """Call one; whole numbers are passed as they fit a pointer. Raises OSError when this Windows does not have it."""
+    found = getattr(library(where), function, None)
+    if found is None:
+        raise OSError(errno.ENOSYS, f"this Windows has no {function}")
     found.restype = returns
     return found(*[ctypes.c_void_p(each) if isinstance(each, int) else each for each in arguments])
 

@@ -73,6 +73,8 @@ class PipeListener:
             raise PlatformError(f"{interface!r} is not an interface name")
         self._name = prefix + interface
         self._security = _SecurityDescriptor(security)
+        if _exists(self._name):  # the flag below says so too, but not on wine
+            raise PlatformError(f"can't make the pipe {self._name}: another program serves it")
         try:
             self._next = self._make_instance(abi.FILE_FLAG_FIRST_PIPE_INSTANCE)
         except OSError as error:
@@ -81,11 +83,16 @@ class PipeListener:
 
     async def accept_client(self) -> PipeConnection:
         """See `uapi.server.Listener`."""
-        overlapped = _winapi.ConnectNamedPipe(self._next, True)
-        await _finish(overlapped)
-        connected, self._next = self._next, 0
-        self._next = self._make_instance(0)
-        return PipeConnection(connected)
+        while True:
+            try:
+                await _finish(_winapi.ConnectNamedPipe(self._next, True))
+            except OSError as error:
+                if error.winerror != abi.ERROR_NO_DATA:
+                    raise
+            else:
+                break
+            self._take_instance().close()  # whoever came has gone again
+        return self._take_instance()
 
     def close(self) -> None:
         if self._next:
@@ -99,6 +106,11 @@ class PipeListener:
     def remove_file(self) -> None:
         """Nothing to do: the name goes with its last instance."""
 
+    def _take_instance(self) -> PipeConnection:
+        """The present instance; another one takes its place, so that the name stays ours."""
+        taken, self._next = self._next, self._make_instance(0)
+        return PipeConnection(taken)
+
     def _make_instance(self, first: int) -> int:
         return _winapi.CreateNamedPipe(
             self._name,
@@ -110,6 +122,16 @@ class PipeListener:
             _TIMEOUT,
             self._security.attributes,
         )
+
+
+def _exists(name: str) -> bool:
+    try:
+        _winapi.WaitNamedPipe(name, 1)
+    except FileNotFoundError:
+        return False
+    except OSError:  # all of its instances are busy
+        return True
+    return True
 
 
 async def _finish(overlapped: Any) -> int:

@@ -71,7 +71,10 @@ class UdpSockets(TrainSockets, UplinkSockets):
         opened.setsockopt(level, abi.IPV6_PKTINFO if is_v6 else abi.IP_PKTINFO, 1)
         _has(opened, abi.IPV6_RECVECN if is_v6 else abi.IP_RECVECN, 1, level)  # from Windows 10 2004
         for request in (abi.SIO_UDP_CONNRESET, abi.SIO_UDP_NETRESET):
-            _ioctl(opened, request, bytes(4), 0)  # an unreachable peer is no error of the socket
+            try:
+                _ioctl(opened, request, bytes(4), 0)  # an unreachable peer is no error of the socket
+            except OSError:  # not every Windows knows both; `_socket_error` deals with what comes then
+                continue
 
     # --- source addresses ------------------------------------------------------------------------
 
@@ -102,12 +105,11 @@ class UdpSockets(TrainSockets, UplinkSockets):
     def send_message(
         self, sender: socket.socket, parts: Sequence[bytes], control: list[ControlMessage], address: SocketAddress
     ) -> None:
-        memory = [ctypes.create_string_buffer(part, len(part)) for part in parts]
-        buffers = b"".join(_buffer(each) for each in memory)
-        packed, name = pack_control(control), pack_address(address)
-        message = _pack_message(
-            _memory(name), len(name), _memory(buffers), len(parts), _memory(packed) if packed else None, len(packed)
-        )
+        memory = [_memory(part) for part in parts]
+        buffers = _memory(b"".join(_buffer(each) for each in memory))
+        name, packed = _memory(pack_address(address)), pack_control(control)
+        room = _memory(packed) if packed else None
+        message = _pack_message(name, len(name), buffers, len(parts), room, len(packed))
         size = _WORD()
         function = _function("WSASendMsg")
         if function(ctypes.c_void_p(sender.fileno()), message, 0, ctypes.byref(size), None, None):
