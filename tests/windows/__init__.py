@@ -1,0 +1,1 @@
+"""What needs a Windows, be it wine's: `tools/platforms/wine python -m pytest tests/windows`."""
