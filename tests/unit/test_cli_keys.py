@@ -144,7 +144,6 @@ def test_genkey_warns_about_a_file_that_others_can_read(tmp_path: Path) -> None:
         PrivateKey.from_base64(path.read_text(encoding="utf-8").strip())
 
 
-@pytest.mark.xfail(sys.platform == "win32", reason="`wgtun show` knows no named pipes yet")
 def test_help_names_every_verb_and_wrong_usage_is_2() -> None:
     done = wgtun("--help")
     assert done.returncode == 0

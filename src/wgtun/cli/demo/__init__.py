@@ -23,18 +23,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    if sys.platform == "win32":
-        raise PlatformError("the demo needs Linux, macOS or a BSD")
     reason = reason_for_rootless()
     if sys.platform == "linux" and not reason and not args.rootless:
         from wgtun.cli.demo.namespaces import run_in_namespaces
 
         return run_in_namespaces(args.seconds)
-    if reason and not args.rootless:
-        print(f"Not using network namespaces: {reason}.", file=sys.stderr)
-    from wgtun.cli.demo.one_process import run_in_one_process
+    if sys.platform != "win32":
+        from wgtun.cli.demo.one_process import run_in_one_process
 
-    return run_in_one_process(args.seconds)
+        if reason and not args.rootless:
+            print(f"Not using network namespaces: {reason}.", file=sys.stderr)
+        return run_in_one_process(args.seconds)
+    raise PlatformError("the demo needs Linux, macOS or a BSD")
 
 
 def reason_for_rootless() -> str:
