@@ -1,6 +1,5 @@
 //! The engine: see `wgtun.dataplane.Engine` for the interface.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -9,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use wgtun_core::drops::DropReason;
 use wgtun_core::events::PeerId;
 use wgtun_core::heart::{Heart, Outgoing, Run};
-use wgtun_core::io::{self, Format, Signal, Sockets, Train, Tunnel};
+use wgtun_core::io::{self, Format, Queue, RawSocket, Signal, Sockets, Train, Tunnel};
 use wgtun_core::path::Path;
 use wgtun_core::session::Keypair;
 
@@ -88,8 +87,8 @@ impl Engine {
     // --- events ----------------------------------------------------------------------------------
 
     /// Readable when events wait.
-    fn fileno(&self) -> i32 {
-        self.wake.as_fd().as_raw_fd()
+    fn fileno(&self) -> RawSocket {
+        self.wake.raw()
     }
 
     /// The descriptor was readable: make it unreadable until further events come.
@@ -110,14 +109,32 @@ impl Engine {
 
     /// Read from and write to a plain descriptor, or one with the family before each packet.
     #[pyo3(signature = (queues, family = None))]
-    fn attach_plain(&self, py: Python<'_>, queues: Vec<i32>, family: Option<([u8; 4], [u8; 4])>) -> PyResult<()> {
+    fn attach_plain(&self, py: Python<'_>, queues: Vec<RawSocket>, family: Option<([u8; 4], [u8; 4])>) -> PyResult<()> {
         let format = family.map_or(Format::Plain, |(v4, v6)| Format::Family(v4, v6));
         self.attach(py, &queues, format)
     }
 
     /// Read from and write to a Linux TUN with virtio headers, whose kernel takes these merged packets.
-    fn attach_virtio(&self, py: Python<'_>, queues: Vec<i32>, tso: bool, uso: bool) -> PyResult<()> {
+    fn attach_virtio(&self, py: Python<'_>, queues: Vec<RawSocket>, tso: bool, uso: bool) -> PyResult<()> {
         self.attach(py, &queues, Format::Virtio { tso, uso })
+    }
+
+    /// Read from and write to a Wintun session, with the addresses of the functions of wintun.dll that do it.
+    ///
+    /// The caller keeps both as long as it is attached.
+    #[cfg(windows)]
+    fn attach_ring(&self, py: Python<'_>, session: usize, functions: [usize; 5]) -> PyResult<()> {
+        // SAFETY: the caller vouches for session and functions, which come from wintun.dll.
+        let queue = unsafe { Queue::of_ring(session, functions) };
+        py.detach(|| self.engine.attach_tunnel(Tunnel::new(vec![queue], Format::Plain)))?;
+        Ok(())
+    }
+
+    /// Windows' alone.
+    #[cfg(not(windows))]
+    fn attach_ring(&self, session: usize, functions: [usize; 5]) -> PyResult<()> {
+        let _ = (session, functions);
+        Err(PyOSError::new_err("only Windows has rings"))
     }
 
     fn detach_tunnel(&self, py: Python<'_>) {
@@ -125,8 +142,8 @@ impl Engine {
     }
 
     /// Send and receive on UDP sockets, at most one of each family; `trains` allows UDP_SEGMENT.
-    fn attach_sockets(&self, py: Python<'_>, descriptors: Vec<i32>, trains: bool) -> PyResult<()> {
-        let sockets = Sockets::new(&borrow(&descriptors)?, trains)?;
+    fn attach_sockets(&self, py: Python<'_>, descriptors: Vec<RawSocket>, trains: bool) -> PyResult<()> {
+        let sockets = Sockets::new(&descriptors, trains)?;
         py.detach(|| self.engine.attach_sockets(sockets))?;
         Ok(())
     }
@@ -342,17 +359,18 @@ impl Engine {
 }
 
 impl Engine {
-    fn attach(&self, py: Python<'_>, queues: &[i32], format: Format) -> PyResult<()> {
-        let tunnel = Tunnel::new(&borrow(queues)?, format)?;
-        py.detach(|| self.engine.attach_tunnel(tunnel))?;
+    #[cfg(unix)]
+    fn attach(&self, py: Python<'_>, queues: &[RawSocket], format: Format) -> PyResult<()> {
+        if queues.is_empty() {
+            return Err(PyOSError::new_err("a tunnel has at least one descriptor"));
+        }
+        let queues = queues.iter().map(|raw| Queue::of_descriptor(*raw)).collect::<Result<_, _>>()?;
+        py.detach(|| self.engine.attach_tunnel(Tunnel::new(queues, format)))?;
         Ok(())
     }
-}
 
-fn borrow(descriptors: &[i32]) -> PyResult<Vec<BorrowedFd<'_>>> {
-    if descriptors.is_empty() || descriptors.iter().any(|descriptor| *descriptor < 0) {
-        return Err(PyOSError::new_err("not an open descriptor"));
+    #[cfg(not(unix))]
+    fn attach(&self, _: Python<'_>, _: &[RawSocket], _: Format) -> PyResult<()> {
+        Err(PyOSError::new_err("this system has no descriptors of TUNs"))
     }
-    // SAFETY: only used to duplicate them, which fails for one that is not open.
-    Ok(descriptors.iter().map(|descriptor| unsafe { BorrowedFd::borrow_raw(*descriptor) }).collect())
 }

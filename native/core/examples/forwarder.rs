@@ -25,9 +25,10 @@ mod linux {
     use std::sync::Arc;
 
     use arc_swap::ArcSwapOption;
+    use socket2::Socket;
     use wgtun_core::constants::{TAG_SIZE, TRANSPORT_HEADER_SIZE, TRANSPORT_OVERHEAD, Timing};
     use wgtun_core::heart::{Heart, Outgoing};
-    use wgtun_core::io::{Format, Inbox, Outbox, Signal, Sockets, Train, Tunnel, Waiter};
+    use wgtun_core::io::{Format, Inbox, Outbox, Queue, Signal, Sockets, Train, Tunnel, Waiter};
     use wgtun_core::offload::split::Segments;
     use wgtun_core::offload::virtio::VirtioHeader;
     use wgtun_core::path::Path;
@@ -45,8 +46,11 @@ mod linux {
         for option in [libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
             set_option(&socket, libc::SOL_SOCKET, option, 7 << 20)?;
         }
-        let tunnel = Arc::new(Tunnel::new(&[tun.as_fd()], Format::Virtio { tso: true, uso: true })?);
-        let sockets = Arc::new(ArcSwapOption::from_pointee(Sockets::new(&[socket.as_fd()], true)?));
+        let tunnel = Arc::new(Tunnel::new(
+            vec![Queue::of_descriptor(tun.as_raw_fd())?],
+            Format::Virtio { tso: true, uso: true },
+        ));
+        let sockets = Arc::new(ArcSwapOption::from_pointee(Sockets::new(&[socket.as_raw_fd()], true)?));
         let heart = Arc::new(Heart::new(Timing::default(), Box::new(|| {})));
         let path = Path { address: format!("{peer}:{peer_port}").parse().expect("an address"), source: None };
         let never = Arc::new(Signal::new()?);
@@ -54,17 +58,14 @@ mod linux {
         std::thread::spawn(move || {
             outbound(&out_never, &out_tunnel, Train::new(out_heart, sockets, true), &path);
         });
-        inbound(&never, &tunnel, &socket, &heart);
+        inbound(&never, &tunnel, &socket.into(), &heart);
         Ok(())
     }
 
     fn outbound(never: &Signal, tunnel: &Tunnel, mut train: Train, path: &Path) {
         let (mut buffer, mut waiter, queue) = (vec![0; 65_545], Waiter::default(), tunnel.queue(0));
-        while waiter.wait(never, queue) {
-            loop {
-                // SAFETY: writes at most as many bytes as the buffer has.
-                let size = unsafe { libc::read(queue.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
-                let Ok(size) = usize::try_from(size) else { break };
+        while waiter.wait(never, queue.waitable()) {
+            while let Ok(size) = queue.read(&mut buffer) {
                 let Some((header, packet)) = buffer[..size].split_first_chunk_mut() else { continue };
                 let Ok(segments) = Segments::parse(&VirtioHeader::from_bytes(header), packet) else { continue };
                 for number in 0..segments.count() {
@@ -77,11 +78,11 @@ mod linux {
         }
     }
 
-    fn inbound(never: &Signal, tunnel: &Tunnel, socket: &UdpSocket, heart: &Heart) {
+    fn inbound(never: &Signal, tunnel: &Tunnel, socket: &Socket, heart: &Heart) {
         let (mut inbox, mut outbox, mut packets) = (Inbox::default(), Outbox::default(), Vec::new());
         let mut waiter = Waiter::default();
         while waiter.wait(never, socket.as_fd()) {
-            while inbox.receive(socket.as_fd()).is_ok() {
+            while inbox.receive(socket).is_ok() {
                 for train in &inbox.received {
                     for start in train.at.clone().step_by(train.segment.max(1)) {
                         let end = train.at.end.min(start + train.segment);

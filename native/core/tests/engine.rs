@@ -4,7 +4,7 @@
 mod common;
 
 use std::net::UdpSocket;
-use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use common::*;
 use wgtun_core::constants::Timing;
 use wgtun_core::drops::{DropReason, Drops};
 use wgtun_core::events::Event;
-use wgtun_core::io::{Engine, Format, Outbox, Sockets, Tunnel};
+use wgtun_core::io::{Engine, Format, Outbox, Queue, Sockets, Tunnel};
 use wgtun_core::offload::testing::{Sender, Shape};
 
 const FAMILY: ([u8; 4], [u8; 4]) = ([0, 0, 0, 2], [0, 0, 0, 30]);
@@ -34,8 +34,8 @@ fn ends(format: Format) -> (End, End) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let engine = Engine::new(Timing::default(), Box::new(|| {}));
-        engine.attach_tunnel(Tunnel::new(&[tunnel.as_fd()], format).unwrap()).unwrap();
-        engine.attach_sockets(Sockets::new(&[socket.as_fd()], true).unwrap()).unwrap();
+        engine.attach_tunnel(Tunnel::new(vec![Queue::of_descriptor(tunnel.as_raw_fd()).unwrap()], format)).unwrap();
+        engine.attach_sockets(Sockets::new(&[socket.as_raw_fd()], true).unwrap()).unwrap();
         End { engine, program, socket, _tunnel: tunnel }
     });
     for (one, two, other, initiator) in [(&first, &second, 2, true), (&second, &first, 1, false)] {
@@ -85,9 +85,9 @@ fn shutdown_ends_under_load() {
     for _ in 0..20 {
         std::thread::sleep(Duration::from_millis(5));
         let begin = Instant::now();
-        first.engine.attach_sockets(Sockets::new(&[first.socket.as_fd()], true).unwrap()).unwrap();
+        first.engine.attach_sockets(Sockets::new(&[first.socket.as_raw_fd()], true).unwrap()).unwrap();
         second.engine.detach_sockets();
-        second.engine.attach_sockets(Sockets::new(&[second.socket.as_fd()], false).unwrap()).unwrap();
+        second.engine.attach_sockets(Sockets::new(&[second.socket.as_raw_fd()], false).unwrap()).unwrap();
         assert!(begin.elapsed() < Duration::from_secs(1));
     }
     let begin = Instant::now();
@@ -103,7 +103,8 @@ fn refused_merged_packets_are_written_apart_and_lost_are_none() {
     let (out, program) = UnixDatagram::pair().unwrap();
     program.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     socket2::SockRef::from(&out).set_send_buffer_size(10_000).unwrap();
-    let tunnel = Tunnel::new(&[out.as_fd()], Format::Virtio { tso: true, uso: true }).unwrap();
+    let tunnel =
+        Tunnel::new(vec![Queue::of_descriptor(out.as_raw_fd()).unwrap()], Format::Virtio { tso: true, uso: true });
     let (mut outbox, drops) = (Outbox::default(), Drops::default());
     let mut sender = Sender::default();
     let shape = Shape {
@@ -143,7 +144,7 @@ fn a_closed_tunnel_is_reported_once() {
     let (tunnel, program) = std::os::unix::net::UnixStream::pair().unwrap();
     tunnel.set_nonblocking(true).unwrap();
     let engine = Engine::new(Timing::default(), Box::new(|| {}));
-    engine.attach_tunnel(Tunnel::new(&[tunnel.as_fd()], Format::Plain).unwrap()).unwrap();
+    engine.attach_tunnel(Tunnel::new(vec![Queue::of_descriptor(tunnel.as_raw_fd()).unwrap()], Format::Plain)).unwrap();
     drop(program);
     let give_up = Instant::now() + Duration::from_secs(5);
     let event = loop {

@@ -136,12 +136,15 @@ fn map_chunk() -> NonNull<u8> {
     NonNull::new(chunk.cast()).expect("a mapping is never at zero")
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn map_chunk() -> NonNull<u8> {
-    use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
-    let layout = Layout::from_size_align(CHUNK, ALIGNMENT).expect("constants fit");
-    // SAFETY: the size is not zero.
-    NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
+    use windows_sys::Win32::System::Memory::{MEM_COMMIT, MEM_RESERVE, PAGE_READWRITE, VirtualAlloc, VirtualLock};
+    // SAFETY: fresh pages at an address of the system's choice touch nothing that exists.
+    let chunk = unsafe { VirtualAlloc(std::ptr::null(), CHUNK, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE) };
+    assert!(!chunk.is_null(), "out of memory for secrets");
+    // SAFETY: the pages are ours; a refusal leaves them as they are, but they may reach the page file.
+    unsafe { VirtualLock(chunk, CHUNK) };
+    NonNull::new(chunk.cast()).expect("just looked")
 }
 
 #[cfg(test)]

@@ -7,18 +7,18 @@ use std::mem::size_of;
 /// Room for PKTINFO, a traffic class and a segment size, aligned as headers need it.
 #[repr(C, align(8))]
 pub struct Ancillary {
-    buffer: [u8; 128],
+    buffer: [u8; Ancillary::CAPACITY],
     size: usize,
 }
 
 impl Ancillary {
-    pub const CAPACITY: usize = 128;
+    pub const CAPACITY: usize = 160;
 
     pub fn new() -> Self {
         Ancillary { buffer: [0; Self::CAPACITY], size: 0 }
     }
 
-    pub fn as_mut_ptr(&mut self) -> *mut libc::c_void {
+    pub fn as_mut_ptr(&mut self) -> *mut std::ffi::c_void {
         self.buffer.as_mut_ptr().cast()
     }
 
@@ -33,41 +33,65 @@ impl Ancillary {
 
     /// Add a message with the bytes of `value`.
     pub fn push<T: Copy>(&mut self, level: i32, kind: i32, value: T) {
-        let length = size_of::<T>() as libc::c_uint;
-        // SAFETY: CMSG_SPACE and CMSG_LEN only compute.
-        let (space, length) = unsafe { (libc::CMSG_SPACE(length) as usize, libc::CMSG_LEN(length)) };
-        assert!(self.size + space <= Self::CAPACITY, "room for all that is ever sent");
-        // SAFETY: header and value lie within the buffer, as just checked; the buffer and every space are
-        // multiples of the header's alignment; the value is written without assuming an alignment.
+        let end = self.size + space(size_of::<T>());
+        assert!(end <= Self::CAPACITY, "room for all that is ever sent");
+        // SAFETY: header and value lie within the buffer, as just checked, and are written without assuming an
+        // alignment; zeros are a valid header.
         unsafe {
-            let header: *mut libc::cmsghdr = self.buffer.as_mut_ptr().add(self.size).cast();
-            (*header).cmsg_level = level;
-            (*header).cmsg_type = kind;
-            (*header).cmsg_len = length as _;
-            libc::CMSG_DATA(header).cast::<T>().write_unaligned(value);
+            let at = self.buffer.as_mut_ptr().add(self.size);
+            let mut header: Header = std::mem::zeroed();
+            header.cmsg_level = level;
+            header.cmsg_type = kind;
+            header.cmsg_len = length(size_of::<T>()) as _;
+            at.cast::<Header>().write_unaligned(header);
+            at.add(length(0)).cast::<T>().write_unaligned(value);
         }
-        self.size += space;
+        self.size = end;
     }
 
     /// Level, type and value of each message.
     pub fn iter(&self) -> impl Iterator<Item = (i32, i32, &[u8])> {
         let mut rest = &self.buffer[..self.size];
         std::iter::from_fn(move || {
-            if rest.len() < size_of::<libc::cmsghdr>() {
+            if rest.len() < size_of::<Header>() {
                 return None;
             }
             // SAFETY: there are enough bytes for a header, which is plain data.
-            let header: libc::cmsghdr = unsafe { rest.as_ptr().cast::<libc::cmsghdr>().read_unaligned() };
-            // SAFETY: CMSG_LEN and CMSG_SPACE only compute.
-            let begin = unsafe { libc::CMSG_LEN(0) } as usize;
-            let end = header.cmsg_len as usize;
-            let value = rest.get(begin..end)?;
-            // SAFETY: as above.
-            let space = unsafe { libc::CMSG_SPACE(value.len() as libc::c_uint) } as usize;
-            rest = rest.get(space..).unwrap_or_default();
+            let header: Header = unsafe { rest.as_ptr().cast::<Header>().read_unaligned() };
+            let value = rest.get(length(0)..header.cmsg_len as usize)?;
+            rest = rest.get(space(value.len())..).unwrap_or_default();
             Some((header.cmsg_level, header.cmsg_type, value))
         })
     }
+}
+
+#[cfg(unix)]
+type Header = libc::cmsghdr;
+#[cfg(windows)]
+type Header = windows_sys::Win32::Networking::WinSock::CMSGHDR;
+
+/// Bytes of a message with a value of this size.
+#[cfg(unix)]
+fn length(value: usize) -> usize {
+    // SAFETY: only computes.
+    unsafe { libc::CMSG_LEN(value as libc::c_uint) as usize }
+}
+
+/// The same, with what is left free before the next.
+#[cfg(unix)]
+fn space(value: usize) -> usize {
+    // SAFETY: only computes.
+    unsafe { libc::CMSG_SPACE(value as libc::c_uint) as usize }
+}
+
+#[cfg(windows)]
+fn length(value: usize) -> usize {
+    size_of::<Header>() + value
+}
+
+#[cfg(windows)]
+fn space(value: usize) -> usize {
+    length(value).next_multiple_of(8)
 }
 
 #[cfg(test)]

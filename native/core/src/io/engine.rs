@@ -1,7 +1,6 @@
 //! The heart with a tunnel side and an outer side attached.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -82,8 +81,8 @@ impl Engine {
         let sockets = Arc::new(sockets);
         self.sockets.store(Some(sockets.clone()));
         let mut workers = lock(&self.socket_workers);
-        for (queue, (name, descriptor)) in sockets.all().enumerate() {
-            let descriptor = descriptor.try_clone_to_owned()?;
+        for (queue, (name, socket)) in sockets.all().enumerate() {
+            let socket = socket.try_clone()?;
             let inbound = Inbound {
                 heart: self.heart.clone(),
                 tunnel: self.tunnel.clone(),
@@ -92,7 +91,7 @@ impl Engine {
                 queue,
             };
             workers.push(Worker::spawn(format!("wgtun-in-{name}"), self.heart.clone(), move |stop| {
-                inbound.run(stop, descriptor.as_fd());
+                inbound.run(stop, &socket);
             })?);
         }
         Ok(())

@@ -4,19 +4,18 @@
 //! TUN as one.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use socket2::Socket;
 
 use crate::drops::DropReason;
 use crate::heart::{Heart, Run};
-use crate::io::clock;
 use crate::io::receive::Inbox;
-use crate::io::signal::Signal;
 use crate::io::sockets::Sockets;
+use crate::io::system::{self, Signal};
 use crate::io::train::Train;
 use crate::io::tunnel::{Outbox, Tunnel};
 use crate::io::waiter::Waiter;
@@ -39,11 +38,11 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    pub fn run(mut self, stop: &Signal, socket: BorrowedFd<'_>) {
+    pub fn run(mut self, stop: &Signal, socket: &Socket) {
         let (mut inbox, mut outbox) = (Inbox::default(), Outbox::default());
         let (mut run, mut packets) = (Run::default(), Vec::new());
         let mut waiter = Waiter::default();
-        while waiter.wait(stop, socket) {
+        while waiter.wait(stop, system::socket_waitable(socket)) {
             let strangers = self.heart.drops.of_strangers();
             for _ in 0..BATCH {
                 match inbox.receive(socket) {
@@ -71,7 +70,7 @@ impl Inbound {
         run: &mut Run,
         packets: &mut Vec<std::ops::Range<usize>>,
     ) {
-        let now = clock::now();
+        let now = system::now();
         for each in &inbox.received {
             if let Some(source) = &each.path.source {
                 self.sockets.revive(source);

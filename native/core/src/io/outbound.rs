@@ -4,14 +4,12 @@
 //! when the next packet does not fit it, or when the queue is empty.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use crate::drops::DropReason;
 use crate::events::Event;
 use crate::heart::Heart;
-use crate::io::clock;
-use crate::io::signal::Signal;
+use crate::io::system::{self, Signal};
 use crate::io::train::Train;
 use crate::io::tunnel::{Format, Tunnel};
 use crate::io::waiter::Waiter;
@@ -28,18 +26,20 @@ const BACK_OFF: u16 = 333;
 pub fn run(stop: &Signal, heart: &Arc<Heart>, tunnel: &Tunnel, queue: usize, mut train: Train) {
     let mut buffer = vec![0; BUFFER_SIZE];
     let mut replies = Vec::new();
-    let descriptor = tunnel.queue(queue);
+    let source = tunnel.queue(queue);
     let mut waiter = Waiter::default();
-    while waiter.wait(stop, descriptor) {
-        let now = clock::now();
+    while waiter.wait(stop, source.waitable()) {
+        let now = system::now();
         for _ in 0..BATCH {
-            let size = match read(descriptor, &mut buffer) {
+            let size = match source.read(&mut buffer) {
                 Ok(0) => return removed(heart, "the program closed its end of the tunnel"),
                 Ok(size) => size,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if is_removal(&error) => return removed(heart, "the TUN interface was removed"),
-                Err(_) => {
+                Err(error) => {
+                    if let Some(reason) = system::removal(&error) {
+                        return removed(heart, reason);
+                    }
                     heart.drops.count(DropReason::ReceiveError, 1);
                     train.flush();
                     stop.pause(BACK_OFF);
@@ -69,21 +69,6 @@ fn take(now: u64, heart: &Heart, format: Format, read: &mut [u8], train: &mut Tr
             }
         }
     }
-}
-
-fn read(descriptor: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: writes at most as many bytes as the buffer has.
-    let size = unsafe { libc::read(descriptor.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
-    usize::try_from(size).map_err(|_| io::Error::last_os_error())
-}
-
-/// What reading says after the interface was deleted under the descriptor.
-fn is_removal(error: &io::Error) -> bool {
-    #[cfg(target_os = "linux")]
-    if error.raw_os_error() == Some(libc::EBADFD) {
-        return true;
-    }
-    error.raw_os_error() == Some(libc::EBADF)
 }
 
 fn removed(heart: &Heart, reason: &str) {

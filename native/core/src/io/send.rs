@@ -2,15 +2,13 @@
 
 use std::cell::Cell;
 use std::io;
-#[cfg(target_os = "linux")]
-use std::net::IpAddr;
-use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::net::{IpAddr, SocketAddr};
 
-use socket2::SockAddr;
+use socket2::{SockAddr, Socket};
 
 use crate::io::ancillary::Ancillary;
 use crate::io::sockets::Sockets;
+use crate::io::system;
 use crate::path::{Path, Source};
 
 /// Milliseconds to wait for room in the socket's buffer before a datagram counts as refused.
@@ -53,7 +51,7 @@ impl Sockets {
 /// What one train has in common.
 struct Call<'a> {
     sockets: &'a Sockets,
-    socket: BorrowedFd<'a>,
+    socket: &'a Socket,
     address: SocketAddr,
     traffic_class: u8,
     patient: Cell<bool>,
@@ -70,7 +68,7 @@ impl Call<'_> {
             return self.send(datagram, None, None);
         };
         let outcome = self.send(datagram, Some(source), None);
-        if !outcome.as_ref().is_err_and(is_about_the_source) {
+        if !outcome.as_ref().is_err_and(system::is_about_the_source) {
             return outcome;
         }
         self.send(datagram, None, None)?;
@@ -78,44 +76,38 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// One call; with a `segment` size the kernel cuts the bytes into datagrams.
+    /// One call; with a `segment` size the system cuts the bytes into datagrams.
     fn send(&self, bytes: &[u8], source: Option<&Source>, segment: Option<usize>) -> io::Result<()> {
+        let class = if self.sockets.takes_classes() { self.traffic_class } else { 0 };
+        let outcome = self.send_with(class, bytes, source, segment);
+        // Linux and Windows take a class; the others may not, and then all goes without.
+        if cfg!(any(target_os = "linux", windows)) || class == 0 {
+            return outcome;
+        }
+        match outcome {
+            Err(error) if system::is_unknown_control(&error) => {
+                self.send_with(0, bytes, source, segment)?;
+                self.sockets.refuse_classes();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn send_with(&self, class: u8, bytes: &[u8], source: Option<&Source>, segment: Option<usize>) -> io::Result<()> {
         let address = SockAddr::from(self.address);
         let mut ancillary = Ancillary::new();
         if let Some(source) = source {
             push_source(&mut ancillary, source);
         }
-        if self.traffic_class != 0 {
-            let (level, kind) = if self.address.is_ipv6() {
-                (libc::IPPROTO_IPV6, libc::IPV6_TCLASS)
-            } else {
-                (libc::IPPROTO_IP, libc::IP_TOS)
-            };
-            ancillary.push(level, kind, libc::c_int::from(self.traffic_class));
+        if class != 0 {
+            system::push_class(&mut ancillary, self.address.is_ipv6(), class);
         }
-        #[cfg(target_os = "linux")]
         if let Some(segment) = segment {
-            ancillary.push(libc::SOL_UDP, libc::UDP_SEGMENT, segment as u16);
-        }
-        #[cfg(not(target_os = "linux"))]
-        debug_assert!(segment.is_none(), "trains are Linux's");
-        let mut part = libc::iovec { iov_base: bytes.as_ptr() as *mut _, iov_len: bytes.len() };
-        // SAFETY: a msghdr of zeros is a valid one.
-        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-        message.msg_name = address.as_ptr() as *mut _;
-        message.msg_namelen = address.len();
-        message.msg_iov = &mut part;
-        message.msg_iovlen = 1;
-        if ancillary.size() > 0 {
-            message.msg_control = ancillary.as_mut_ptr();
-            message.msg_controllen = ancillary.size() as _;
+            system::push_train(&mut ancillary, segment);
         }
         loop {
-            // SAFETY: all that the message points to lives until the call returns; sendmsg only reads it.
-            if unsafe { libc::sendmsg(self.socket.as_raw_fd(), &message, 0) } >= 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
+            let Err(error) = system::send_message(self.socket, &address, bytes, &mut ancillary) else { return Ok(()) };
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
                 io::ErrorKind::WouldBlock if self.patient.get() && self.has_room() => {}
@@ -126,9 +118,7 @@ impl Call<'_> {
 
     /// Wait for room in the socket's buffer: a bounded time, and once in vain is enough.
     fn has_room(&self) -> bool {
-        let mut set = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
-        // SAFETY: one pollfd, which lives during the call.
-        self.patient.set(unsafe { libc::poll(&mut set, 1, PATIENCE) } > 0);
+        self.patient.set(system::has_room(self.socket, PATIENCE));
         self.patient.get()
     }
 }
@@ -138,32 +128,15 @@ impl Call<'_> {
 /// The interface is left open, or a changed route could never take effect; a link-local address means
 /// nothing without it.
 fn push_source(ancillary: &mut Ancillary, source: &Source) {
-    #[cfg(target_os = "linux")]
     match source.local {
-        IpAddr::V4(local) => {
-            let s_addr = u32::from_ne_bytes(local.octets());
-            let information = libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: libc::in_addr { s_addr },
-                ipi_addr: libc::in_addr { s_addr: 0 },
-            };
-            ancillary.push(libc::IPPROTO_IP, libc::IP_PKTINFO, information);
-        }
+        IpAddr::V4(local) => system::push_source_v4(ancillary, local),
         IpAddr::V6(local) => {
-            let information = libc::in6_pktinfo {
-                ipi6_addr: libc::in6_addr { s6_addr: local.octets() },
-                ipi6_ifindex: if local.is_unicast_link_local() { source.interface } else { 0 },
-            };
-            ancillary.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, information);
+            let mut information = [0; 20]; // an in6_pktinfo, which is the same everywhere
+            information[..16].copy_from_slice(&local.octets());
+            if local.is_unicast_link_local() {
+                information[16..].copy_from_slice(&source.interface.to_ne_bytes());
+            }
+            ancillary.push(system::IPPROTO_IPV6, system::IPV6_PKTINFO, information);
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (ancillary, source); // nothing receives one
-}
-
-fn is_about_the_source(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENODEV)
-    )
 }

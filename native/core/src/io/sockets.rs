@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use socket2::{Domain, SockRef};
-#[cfg(target_os = "linux")]
-use socket2::{Socket, Type};
+use socket2::{Domain, Socket};
 
-use crate::io::clock;
+use crate::io::system::{self, RawSocket};
 use crate::path::Source;
 use crate::sync::lock;
 
@@ -21,12 +18,14 @@ const MAX_LEARNED: usize = 1024;
 const UDP_HEADER: usize = 8;
 
 pub struct Sockets {
-    v4: Option<OwnedFd>,
-    v6: Option<OwnedFd>,
+    v4: Option<Socket>,
+    v6: Option<Socket>,
     /// Whether trains of datagrams may leave in one call (UDP_SEGMENT).
     trains: AtomicBool,
     /// Whether datagrams of IPv4, of IPv6, go nowhere, as if sent.
     blackholes: [AtomicBool; 2],
+    /// Whether the system takes a traffic class with a datagram.
+    takes_classes: AtomicBool,
     /// Keeps the usual way free of the lock below.
     has_learned: AtomicBool,
     learned: Mutex<Learned>,
@@ -44,27 +43,38 @@ struct Learned {
 
 impl Sockets {
     /// `descriptors` are UDP sockets in non-blocking mode, at most one of each family. They are duplicated.
-    pub fn new(descriptors: &[BorrowedFd<'_>], trains: bool) -> io::Result<Self> {
+    pub fn new(descriptors: &[RawSocket], trains: bool) -> io::Result<Self> {
         let (mut v4, mut v6) = (None, None);
         for descriptor in descriptors {
-            let socket = descriptor.try_clone_to_owned()?;
-            match SockRef::from(&socket).local_addr()?.domain() {
+            let socket = system::duplicate_socket(*descriptor)?;
+            match socket.local_addr()?.domain() {
                 Domain::IPV6 => v6 = Some(socket),
                 _ => v4 = Some(socket),
             }
         }
-        let trains = AtomicBool::new(trains && cfg!(target_os = "linux"));
+        let trains = AtomicBool::new(trains && cfg!(any(target_os = "linux", windows)));
         let has_learned = AtomicBool::new(false);
-        Ok(Sockets { v4, v6, trains, blackholes: Default::default(), has_learned, learned: Mutex::default() })
+        let takes_classes = AtomicBool::new(true);
+        let (blackholes, learned) = Default::default();
+        Ok(Sockets { v4, v6, trains, blackholes, takes_classes, has_learned, learned })
     }
 
     /// The socket for an address of this family.
-    pub fn for_family(&self, is_v6: bool) -> Option<BorrowedFd<'_>> {
-        if is_v6 { &self.v6 } else { &self.v4 }.as_ref().map(AsFd::as_fd)
+    pub fn for_family(&self, is_v6: bool) -> Option<&Socket> {
+        if is_v6 { &self.v6 } else { &self.v4 }.as_ref()
     }
 
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
-        [("v4", &self.v4), ("v6", &self.v6)].into_iter().filter_map(|(name, fd)| Some((name, fd.as_ref()?.as_fd())))
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &Socket)> {
+        [("v4", &self.v4), ("v6", &self.v6)].into_iter().filter_map(|(name, socket)| Some((name, socket.as_ref()?)))
+    }
+
+    pub(super) fn takes_classes(&self) -> bool {
+        self.takes_classes.load(Ordering::Relaxed)
+    }
+
+    /// Datagrams go without traffic class from now on.
+    pub(super) fn refuse_classes(&self) {
+        self.takes_classes.store(false, Ordering::Relaxed);
     }
 
     pub fn set_blackhole(&self, v4: bool, v6: bool) {
@@ -96,21 +106,18 @@ impl Sockets {
 
     /// A train was refused, though not each of its datagrams. Returns the path MTU if that was the reason.
     pub(super) fn learn_from_train(&self, error: &io::Error, address: &SocketAddr) -> Option<usize> {
-        match error.raw_os_error() {
-            // The device can't, for any destination.
-            Some(libc::EIO | libc::EOPNOTSUPP) => self.trains.store(false, Ordering::Relaxed),
-            Some(libc::EMSGSIZE | libc::EINVAL) => {
-                let mtu = self.for_family(address.is_ipv6()).and_then(|socket| path_mtu(socket, address).ok());
-                self.learn(|learned| &mut learned.narrow, *address, (clock::now(), mtu.unwrap_or(0)));
-                return mtu;
-            }
-            _ => {}
+        if system::refuses_trains(error) {
+            self.trains.store(false, Ordering::Relaxed);
+        } else if system::is_too_big(error) {
+            let mtu = self.for_family(address.is_ipv6()).and_then(|socket| system::path_mtu(socket, address).ok());
+            self.learn(|learned| &mut learned.narrow, *address, (system::now(), mtu.unwrap_or(0)));
+            return mtu;
         }
         None
     }
 
     pub(super) fn learn_dead(&self, source: Source) {
-        self.learn(|learned| &mut learned.dead_sources, source, clock::now());
+        self.learn(|learned| &mut learned.dead_sources, source, system::now());
     }
 
     /// A datagram came to this address: it is ours.
@@ -141,35 +148,10 @@ impl Sockets {
 }
 
 fn is_recent(learned_at: Option<&u64>) -> bool {
-    learned_at.is_some_and(|at| clock::now().saturating_sub(*at) < RELEARN)
+    learned_at.is_some_and(|at| system::now().saturating_sub(*at) < RELEARN)
 }
 
 /// Bytes before the payload of a datagram.
 fn headers(address: &SocketAddr) -> usize {
     UDP_HEADER + if address.is_ipv6() { 40 } else { 20 }
-}
-
-/// What the kernel knows about the way that a datagram of this socket to this address takes.
-#[cfg(target_os = "linux")]
-fn path_mtu(socket: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<usize> {
-    use std::os::fd::AsRawFd;
-
-    let probe = Socket::new(Domain::for_address(*address), Type::DGRAM.cloexec(), None)?;
-    probe.set_mark(SockRef::from(&socket).mark()?).or_else(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Ok(()), // then ours has none either
-        _ => Err(error),
-    })?;
-    probe.connect(&(*address).into())?; // sends nothing
-    let (level, name) =
-        if address.is_ipv6() { (libc::IPPROTO_IPV6, libc::IPV6_MTU) } else { (libc::IPPROTO_IP, libc::IP_MTU) };
-    let mut mtu: libc::c_int = 0;
-    let mut size = std::mem::size_of_val(&mtu) as libc::socklen_t;
-    // SAFETY: writes at most `size` bytes to an integer that has them.
-    let status = unsafe { libc::getsockopt(probe.as_raw_fd(), level, name, (&raw mut mtu).cast(), &mut size) };
-    if status < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(mtu).unwrap_or(0)) }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn path_mtu(_: BorrowedFd<'_>, _: &SocketAddr) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into()) // trains are Linux's
 }

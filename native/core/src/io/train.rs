@@ -6,8 +6,8 @@ use arc_swap::ArcSwapOption;
 
 use crate::drops::DropReason;
 use crate::heart::{Heart, Outgoing};
-use crate::io::clock;
 use crate::io::sockets::Sockets;
+use crate::io::system;
 use crate::path::Path;
 
 /// What the kernel takes in one call with UDP_SEGMENT.
@@ -41,7 +41,7 @@ impl Train {
             Some(sockets) => {
                 let outcome = sockets.send(&path, traffic_class, datagrams, self.segment, self.patient);
                 if let Some(mtu) = outcome.path_mtu {
-                    self.heart.narrow_path(clock::now(), path.address, mtu);
+                    self.heart.narrow_path(system::now(), path.address, mtu);
                 }
                 outcome.refused
             }

@@ -1,13 +1,13 @@
-//! The tunnel side: a TUN, one descriptor per queue, opened and configured by the platform layer in
+//! The tunnel side: a TUN, with one or more queues, opened and configured by the platform layer in
 //! Python; or anything else that keeps packets apart, such as a pair of sockets within a program.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::drops::{DropReason, Drops};
 use crate::heart::Packets;
+use crate::io::system::Queue;
 use crate::offload::merge::{MAX_PARTS, Merger};
 use crate::offload::split::Segments;
 use crate::offload::virtio::{GSO_UDP_L4, HEADER_SIZE, VirtioHeader};
@@ -26,7 +26,7 @@ pub enum Format {
 }
 
 pub struct Tunnel {
-    queues: Vec<OwnedFd>,
+    queues: Vec<Queue>,
     format: Format,
     /// What the kernel takes; a refusal of merged packets whose parts it takes switches merging off.
     merges_tcp: AtomicBool,
@@ -42,22 +42,20 @@ pub struct Outbox {
 }
 
 impl Tunnel {
-    /// `queues` are in non-blocking mode. They are duplicated.
-    pub fn new(queues: &[BorrowedFd<'_>], format: Format) -> io::Result<Self> {
-        let queues = queues.iter().map(|queue| queue.try_clone_to_owned()).collect::<Result<_, _>>()?;
+    pub fn new(queues: Vec<Queue>, format: Format) -> Self {
         let (tso, uso) = match format {
             Format::Virtio { tso, uso } => (tso, uso),
             _ => (false, false),
         };
-        Ok(Tunnel { queues, format, merges_tcp: AtomicBool::new(tso), merges_udp: AtomicBool::new(uso) })
+        Tunnel { queues, format, merges_tcp: AtomicBool::new(tso), merges_udp: AtomicBool::new(uso) }
     }
 
     pub fn queues(&self) -> usize {
         self.queues.len()
     }
 
-    pub fn queue(&self, number: usize) -> BorrowedFd<'_> {
-        self.queues[number % self.queues.len()].as_fd()
+    pub fn queue(&self, number: usize) -> &Queue {
+        &self.queues[number % self.queues.len()]
     }
 
     pub fn format(&self) -> Format {
@@ -130,13 +128,7 @@ impl Tunnel {
     }
 
     /// A merged packet was refused: write what it was made of, and learn. Returns how many were refused.
-    fn write_apart(
-        &self,
-        out: BorrowedFd<'_>,
-        header: &VirtioHeader,
-        merged: &mut [u8],
-        single: &mut Vec<u8>,
-    ) -> usize {
+    fn write_apart(&self, out: &Queue, header: &VirtioHeader, merged: &mut [u8], single: &mut Vec<u8>) -> usize {
         let Ok(segments) = Segments::parse(header, merged) else { return 1 };
         let mut refused = 0;
         for number in 0..segments.count() {
@@ -152,23 +144,14 @@ impl Tunnel {
     }
 }
 
-fn write_parts<'a>(out: BorrowedFd<'_>, header: &'a [u8], parts: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
-    let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MAX_PARTS + 1];
+fn write_parts<'a>(out: &Queue, header: &'a [u8], parts: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+    let mut slices = [IoSlice::new(&[]); MAX_PARTS + 1];
     let mut count = 0;
     for part in std::iter::once(header).chain(parts) {
-        vectors[count] = libc::iovec { iov_base: part.as_ptr() as *mut _, iov_len: part.len() };
+        slices[count] = IoSlice::new(part);
         count += 1;
     }
-    loop {
-        // SAFETY: `count` vectors are filled in with slices that live during the call, which only reads them.
-        if unsafe { libc::writev(out.as_raw_fd(), vectors.as_ptr(), count as libc::c_int) } >= 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+    out.write(&slices[..count])
 }
 
 impl Packets for Segments<'_> {

@@ -4,11 +4,10 @@
 //! and each waits for the other side's answer, a thread that yields and looks again halves the round
 //! trip. It costs nothing in silence, for only a wait that was short is followed by an active one.
 
-use std::os::fd::BorrowedFd;
 use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
-use crate::io::signal::Signal;
+use crate::io::system::{Signal, Waitable};
 
 /// How long to look actively.
 const ACTIVE: Duration = Duration::from_micros(50);
@@ -28,16 +27,16 @@ impl Default for Waiter {
 }
 
 impl Waiter {
-    /// Wait until the descriptor is readable; false when the signal came first.
-    pub fn wait(&mut self, stop: &Signal, descriptor: BorrowedFd<'_>) -> bool {
+    /// Wait until there is something to read; false when the signal came first.
+    pub fn wait(&mut self, stop: &Signal, readable: Waitable<'_>) -> bool {
         let begin = Instant::now();
         while self.is_active && begin.elapsed() < ACTIVE {
-            if stop.wait_for(descriptor, libc::POLLIN, Some(0)) {
+            if stop.wait_for(readable, Some(0)) {
                 return true;
             }
             yield_now();
         }
-        let is_readable = stop.wait_for(descriptor, libc::POLLIN, None);
+        let is_readable = stop.wait_for(readable, None);
         self.is_active = self.may_be_active && begin.elapsed() < SHORT;
         is_readable
     }

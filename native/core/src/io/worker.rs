@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::events::Event;
 use crate::heart::Heart;
-use crate::io::signal::Signal;
+use crate::io::system::{self, Signal};
 
 pub struct Worker {
     stop: Arc<Signal>,
@@ -22,7 +22,7 @@ impl Worker {
         let stop = Arc::new(Signal::new()?);
         let signal = stop.clone();
         let thread = Builder::new().name(name.clone()).spawn(move || {
-            block_signals();
+            system::block_signals();
             // Nothing that a panic may have left half done is used afterwards: the device ends.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&signal))) {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -42,16 +42,6 @@ impl Drop for Worker {
             self.stop.raise();
             let _ = thread.map(JoinHandle::join); // a panic was caught within
         }
-    }
-}
-
-/// Signals are for the threads of the program that we are part of.
-fn block_signals() {
-    // SAFETY: the set is initialised by sigfillset before it is used.
-    unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigfillset(&mut set);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use crate::io::system::{RawSocket, Waitable};
+
 pub struct Signal {
     reading: File,
     writing: File,
@@ -44,8 +46,12 @@ impl Signal {
         while (&self.reading).read(&mut buffer).is_ok_and(|size| size == buffer.len()) {}
     }
 
-    /// Wait until `descriptor` has one of `events`. False when the signal came first, or the time is up.
-    pub fn wait_for(&self, descriptor: BorrowedFd<'_>, events: i16, timeout: Option<u16>) -> bool {
+    /// Wait until something is readable. False when the signal came first, or when so many milliseconds are over.
+    pub fn wait_for(&self, readable: Waitable<'_>, timeout: Option<u16>) -> bool {
+        self.wait(readable, libc::POLLIN, timeout)
+    }
+
+    fn wait(&self, descriptor: BorrowedFd<'_>, events: i16, timeout: Option<u16>) -> bool {
         let mut set = [
             libc::pollfd { fd: self.reading.as_raw_fd(), events: libc::POLLIN, revents: 0 },
             libc::pollfd { fd: descriptor.as_raw_fd(), events, revents: 0 },
@@ -61,19 +67,18 @@ impl Signal {
     /// Wait for some milliseconds. False when the signal came first.
     pub fn pause(&self, milliseconds: u16) -> bool {
         // Waiting for the signal's own descriptor, with nothing else to happen.
-        self.wait_for(self.as_fd(), 0, Some(milliseconds));
+        self.wait(self.reading.as_fd(), 0, Some(milliseconds));
         !self.is_raised()
+    }
+
+    /// For an event loop: it becomes readable.
+    pub fn raw(&self) -> RawSocket {
+        self.reading.as_raw_fd()
     }
 
     pub fn is_raised(&self) -> bool {
         let mut set = [libc::pollfd { fd: self.reading.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
         // SAFETY: as above; it returns at once.
         unsafe { libc::poll(set.as_mut_ptr(), 1, 0) > 0 }
-    }
-}
-
-impl AsFd for Signal {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.reading.as_fd()
     }
 }

@@ -1,0 +1,26 @@
+//! What differs from system to system: descriptors and handles, control messages, waiting, clocks.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub use unix::*;
+#[cfg(windows)]
+pub use windows::*;
+
+/// What a received control message tells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Role {
+    /// The size of the datagrams that came as one.
+    Segment,
+    /// The address that a datagram came to, perhaps with the interface.
+    Local,
+    /// The interface that it came by.
+    #[allow(dead_code)] // not on every system
+    Interface,
+    /// Its traffic class.
+    Class,
+    Other,
+}

@@ -1,0 +1,47 @@
+//! Control messages of FreeBSD and OpenBSD. Sources: ip(4), ip6(4).
+//!
+//! An IPv4 datagram brings the bare address that it came to, and the interface in a message of its own.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use socket2::Socket;
+
+use crate::io::ancillary::Ancillary;
+use crate::io::system::Role;
+use crate::path::Source;
+
+/// The traffic class of an IPv4 datagram, which OpenBSD does not tell.
+#[cfg(target_os = "freebsd")]
+const RECEIVED_TOS: i32 = libc::IP_RECVTOS;
+#[cfg(not(target_os = "freebsd"))]
+const RECEIVED_TOS: i32 = -1;
+/// The same number for both directions.
+const IP_SENDSRCADDR: i32 = libc::IP_RECVDSTADDR;
+
+pub fn role(level: i32, kind: i32) -> Role {
+    match (level, kind) {
+        (libc::IPPROTO_IP, libc::IP_RECVDSTADDR) | (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => Role::Local,
+        (libc::IPPROTO_IP, libc::IP_RECVIF) => Role::Interface,
+        (libc::IPPROTO_IP, RECEIVED_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => Role::Class,
+        _ => Role::Other,
+    }
+}
+
+/// From an in_addr.
+pub fn local_v4(value: &[u8]) -> Option<Source> {
+    let local: [u8; 4] = value.try_into().ok()?;
+    Some(Source { local: IpAddr::from(local), interface: 0 })
+}
+
+pub fn push_source_v4(ancillary: &mut Ancillary, local: Ipv4Addr) {
+    ancillary.push(libc::IPPROTO_IP, IP_SENDSRCADDR, local.octets());
+}
+
+pub fn push_train(_: &mut Ancillary, _: usize) {
+    unreachable!("there are no trains here");
+}
+
+pub fn path_mtu(_: &Socket, _: &SocketAddr) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into()) // nothing is refused for its size here
+}

@@ -1,0 +1,58 @@
+//! Control messages of Linux. Sources: ip(7), ipv6(7), udp(7).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::io::ancillary::Ancillary;
+use crate::io::system::Role;
+use crate::path::Source;
+
+pub fn role(level: i32, kind: i32) -> Role {
+    match (level, kind) {
+        (libc::SOL_UDP, libc::UDP_GRO) => Role::Segment,
+        (libc::IPPROTO_IP, libc::IP_PKTINFO) | (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => Role::Local,
+        (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => Role::Class,
+        _ => Role::Other,
+    }
+}
+
+/// From an in_pktinfo: interface, local address, destination address.
+pub fn local_v4(value: &[u8]) -> Option<Source> {
+    let interface = u32::from_ne_bytes(*value.first_chunk()?);
+    let local: [u8; 4] = value.get(4..8)?.try_into().ok()?;
+    Some(Source { local: IpAddr::from(local), interface })
+}
+
+pub fn push_source_v4(ancillary: &mut Ancillary, local: Ipv4Addr) {
+    let information = libc::in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(local.octets()) },
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    };
+    ancillary.push(libc::IPPROTO_IP, libc::IP_PKTINFO, information);
+}
+
+/// Have the kernel cut the bytes into datagrams of this size.
+pub fn push_train(ancillary: &mut Ancillary, segment: usize) {
+    ancillary.push(libc::SOL_UDP, libc::UDP_SEGMENT, segment as u16);
+}
+
+/// What the kernel knows about the way that a datagram of this socket to this address takes.
+pub fn path_mtu(socket: &Socket, address: &SocketAddr) -> io::Result<usize> {
+    let probe = Socket::new(Domain::for_address(*address), Type::DGRAM.cloexec(), None)?;
+    probe.set_mark(socket.mark()?).or_else(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Ok(()), // then ours has none either
+        _ => Err(error),
+    })?;
+    probe.connect(&(*address).into())?; // sends nothing
+    let (level, name) =
+        if address.is_ipv6() { (libc::IPPROTO_IPV6, libc::IPV6_MTU) } else { (libc::IPPROTO_IP, libc::IP_MTU) };
+    let mut mtu: libc::c_int = 0;
+    let mut size = size_of_val(&mtu) as libc::socklen_t;
+    // SAFETY: writes at most `size` bytes to an integer that has them.
+    let status = unsafe { libc::getsockopt(probe.as_raw_fd(), level, name, (&raw mut mtu).cast(), &mut size) };
+    if status < 0 { Err(io::Error::last_os_error()) } else { Ok(usize::try_from(mtu).unwrap_or(0)) }
+}
