@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from wgtun.allowed_ip import AllowedIP
 from wgtun.platform.linux import firewall
+from wgtun.platform.network.resolvconf import resolvconf
 from wgtun.platform.network.routes import is_connected, sort_out
 from wgtun.platform.network.steps import Call, Change, Command, Plan, command
 from wgtun.platform.network.wish import Wish, packed
@@ -101,16 +102,4 @@ def _dns(wish: Wish, present: Present) -> Iterator[Change]:
         yield Change(command("resolvectl", "dns", wish.name, *wish.dns), command("resolvectl", "revert", wish.name))
         yield Change(command("resolvectl", "domain", wish.name, "~.", *wish.search))
     else:
-        yield resolvconf(wish, present.resolvconf_prefix, ("-m", "0", "-x"))
-
-
-def resolvconf(wish: Wish, prefix: str = "", priority: tuple[str, ...] = ("-x",)) -> Change:
-    """With openresolv, or what has its options."""
-    text = "".join(f"nameserver {server}\n" for server in wish.dns)
-    if wish.search:
-        text += f"search {' '.join(wish.search)}\n"
-    entry = prefix + wish.name
-    return Change(
-        command("resolvconf", "-a", entry, *priority, stdin=text),
-        command("resolvconf", "-d", entry, "-f"),
-    )
+        yield resolvconf(wish, present.resolvconf_prefix, "-m", "0", "-x")
