@@ -37,7 +37,7 @@ _SEQUENCE = 1  # any: nobody waits for an answer
 class Present(NamedTuple):
     """What must be known of the system."""
 
-    index: int = 0  # of the interface
+    interface: int = 0  # its index
     flags: int = 0  # of the interface: IFF_...
     outer_mtu: int = 1500
     gateways: Gateways = Gateways()
@@ -62,7 +62,7 @@ def _changes(wish: Wish, present: Present) -> Iterator[Change]:
     for host in outer_hosts(wish, defaults):
         yield _endpoint(host, present)
     link = abi.SOCKADDR_DL.pack(
-        {"sdl_len": abi.SOCKADDR_DL.size, "sdl_family": abi.AF_LINK, "sdl_index": present.index}
+        {"sdl_len": abi.SOCKADDR_DL.size, "sdl_family": abi.AF_LINK, "sdl_index": present.interface}
     )
     for route in (*plain, *(half for default in defaults for half in halves(default))):
         yield _route(route, link, 0, table, wish.name, may_exist=is_connected(wish, route))
@@ -128,9 +128,7 @@ def _endpoint(host: bytes, present: Present) -> Change:
     return _route(AllowedIP(host, len(host) * 8), socket_address(abi, hop, scope), flags, 0, text)
 
 
-def _route(
-    route: AllowedIP, hop: bytes, flags: int, table: int, text: str, *, may_exist: bool = False
-) -> Change:
+def _route(route: AllowedIP, hop: bytes, flags: int, table: int, text: str, *, may_exist: bool = False) -> Change:
     flags |= more.RTF_UP | more.RTF_STATIC
     which = abi.RTA_DST | more.RTA_GATEWAY
     addresses = [socket_address(abi, route.address), hop]

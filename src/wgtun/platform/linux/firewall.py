@@ -32,10 +32,10 @@ def _nft(name: str, own: Iterable[str], mark: int, size: int) -> Change:
         f"add chain {table} premangle {{ type filter hook prerouting priority -150; }}",
         f"add chain {table} postmangle {{ type filter hook postrouting priority -150; }}",
     ]
-    for address in own:
-        lines.append(
-            f'add rule {table} preraw iifname != "{name}" {family} daddr {address} fib saddr type != local drop'
-        )
+    lines += [
+        f'add rule {table} preraw iifname != "{name}" {family} daddr {address} fib saddr type != local drop'
+        for address in own
+    ]
     lines += [
         f"add rule {table} postmangle meta l4proto udp mark {mark} ct mark set mark",
         f"add rule {table} premangle meta l4proto udp meta mark set ct mark",

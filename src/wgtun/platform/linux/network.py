@@ -29,6 +29,7 @@ class Present(NamedTuple):
     resolvconf_prefix: str = ""
     link_mtu: int = 1420  # of the interface, and whether it is up
     link_up: bool = False
+    src_valid_mark: bool = False  # net.ipv4.conf.all.src_valid_mark; in a container only the host may set it
 
 
 def plan(wish: Wish, present: Present) -> Plan:
@@ -69,7 +70,7 @@ def _default_routes(wish: Wish, present: Present, defaults: tuple[AllowedIP, ...
         yield _route(default, wish.name, "table", mark)
         yield _change(*ip, "rule", "add", "not", "fwmark", mark, "table", mark)
         yield _change(*ip, "rule", "add", "table", "main", "suppress_prefixlength", "0")
-        if len(default.address) == 4:
+        if len(default.address) == 4 and not present.src_valid_mark:
             # So that the check of source addresses knows of the mark. It stays: another tunnel may rely on it.
             yield Change(command("sysctl", "-q", "net.ipv4.conf.all.src_valid_mark=1"))
         if present.firewall:

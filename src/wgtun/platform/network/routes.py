@@ -59,13 +59,14 @@ def is_connected(wish: Wish, route: AllowedIP) -> bool:
 
 
 def outer_hosts(wish: Wish, defaults: Iterable[AllowedIP]) -> tuple[bytes, ...]:
-    """The endpoints that these default routes would catch, each once. What is on a link or this host needs no gateway."""
+    """The endpoints that these default routes would catch, each once; not those on a link or on this host."""
     sizes = {len(default.address) for default in defaults}
-    hosts = dict.fromkeys(_destination(endpoint) for endpoint in wish.endpoints)
+    hosts = dict.fromkeys(destination(endpoint) for endpoint in wish.endpoints)
     return tuple(host for host in hosts if len(host) in sizes and not _is_near(host))
 
 
-def _destination(endpoint: Endpoint) -> bytes:
+def destination(endpoint: Endpoint) -> bytes:
+    """Where its datagrams go: an IPv4-mapped address is reached through IPv4."""
     host = packed(endpoint.host)
     return host[-4:] if _covers(_MAPPED, host) else host
 

@@ -1,4 +1,4 @@
-"""Addresses, routes and DNS on OpenBSD, with ifconfig(8) and route(8); resolvd(8) takes the DNS servers from the latter.
+"""Addresses, routes and DNS on OpenBSD, with ifconfig(8) and route(8), which tells resolvd(8) of DNS servers.
 
 A default route into the tunnel is two halves, and each peer's endpoint has a route by the gateway of before. Not with
 a fwmark: here it is the routing table of the tunnel's own datagrams (SO_RTABLE), and they never see these routes.

@@ -56,7 +56,9 @@ def _changes(wish: Wish, present: Present) -> Iterator[Change]:
 
 def _interface(wish: Wish, present: Present, size: int, *, is_default: bool) -> Change:
     layout = abi.MIB_IPINTERFACE_ROW
-    name, family, row = ("AF_INET", abi.AF_INET, present.ipv4) if size == 4 else ("AF_INET6", abi.AF_INET6, present.ipv6)
+    name, family, row = (
+        ("AF_INET", abi.AF_INET, present.ipv4) if size == 4 else ("AF_INET6", abi.AF_INET6, present.ipv6)
+    )
     known: dict[str, Value] = {"Family": family, "InterfaceLuid": present.luid}
     if size == 4:
         known["SitePrefixLength"] = 0  # as it was read, the system refuses to take it back

@@ -1,4 +1,4 @@
-"""Constants and structs of 64-bit Windows for addresses and DNS, under the names of its headers; the others: `abi.py`."""
+"""Constants and structs of 64-bit Windows for addresses and DNS, under the names of its headers. Others: `abi.py`."""
 
 from __future__ import annotations
 

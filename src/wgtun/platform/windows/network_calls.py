@@ -38,10 +38,14 @@ def network_calls() -> dict[str, Callable[..., None]]:
 
 
 def look(luid: int) -> network.Present:
-    """What a plan for this interface needs to know. Raises OSError."""
+    """What a plan for this interface needs to know, once it exists. Raises OSError."""
     guid = ctypes.create_string_buffer(abi.GUID.size)
     check_status(_LIBRARY, "ConvertInterfaceLuidToGuid", ctypes.byref(ctypes.c_ulonglong(luid)), guid)
-    return network.Present(luid, guid.raw, ip_interface(luid, socket.AF_INET), ip_interface(luid, socket.AF_INET6))
+    present = network.Present(luid, guid.raw, ip_interface(luid, socket.AF_INET))
+    try:
+        return present._replace(ipv6=ip_interface(luid, socket.AF_INET6))
+    except OSError:  # IPv6 is switched off: only who wishes for it must fail
+        return present
 
 
 def _with_row(function: str, row: bytes) -> None:
