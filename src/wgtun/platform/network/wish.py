@@ -75,7 +75,10 @@ def _check(key: str, values: Iterable[_Value], read: Callable[[str], _Value | No
 
 def is_address(text: str) -> bool:
     """Whether this entry of DNS is a server, not a domain."""
-    return ":" in text or text.replace(".", "").isdigit()
+    try:
+        return bool(packed(text.partition("%")[0]))
+    except (OSError, ValueError):
+        return False
 
 
 def packed(address: str) -> bytes:
