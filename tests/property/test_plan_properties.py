@@ -34,7 +34,7 @@ PLAIN = re.compile(r"[A-Za-z0-9_=+.:/%~][A-Za-z0-9_=+.:/%-]*")
 defaults = st.sampled_from([AllowedIP.parse("0.0.0.0/0"), AllowedIP.parse("::/0")])
 tables = st.sampled_from(["auto", "auto", "main", "off"])
 domains = names.filter(lambda name: not is_address(name))
-endpoints = st.builds(Endpoint, v4_hosts, st.integers(0, 65535)) | st.builds(
+endpoints = st.builds(Endpoint, v4_hosts, st.integers(0, 65535), st.just("")) | st.builds(
     Endpoint, v6_hosts, st.integers(0, 65535), st.sampled_from(["", "eth0", "-x", "7", "$(reboot)"])
 )
 

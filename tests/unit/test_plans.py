@@ -339,7 +339,9 @@ SetIpInterfaceEntry AF_INET as before""",
 
     def test_full_tunnel(self) -> None:
         up, down = text(windows.plan(FULL, windows.Present()))
-        assert up == """\
+        assert (
+            up
+            == """\
 SetIpInterfaceEntry AF_INET mtu 1420 metric 0
 SetIpInterfaceEntry AF_INET6 mtu 1420 metric 0
 CreateUnicastIpAddressEntry 10.0.0.2/32
@@ -349,6 +351,7 @@ CreateIpForwardEntry2 0.0.0.0/0
 CreateIpForwardEntry2 ::/0
 SetInterfaceDnsSettings AF_INET NameServer=10.0.0.1 SearchList=example.com,example.org
 SetInterfaceDnsSettings AF_INET6 NameServer=fd00::1 SearchList=example.com,example.org"""
+        )
         assert down.startswith("""\
 SetInterfaceDnsSettings AF_INET6 NameServer= SearchList=
 SetInterfaceDnsSettings AF_INET NameServer= SearchList=
@@ -376,7 +379,9 @@ def plans(wish: Wish) -> dict[str, str]:
 class TestEverywhere:
     def test_table_off_makes_no_routes(self, system: str) -> None:
         up = plans(replace(FULL, table="off"))[system].lower()
-        assert not [word for word in ("route add", " add -inet", "rtm_add", "ipforward", "rule", "metric") if word in up]
+        assert not [
+            word for word in ("route add", " add -inet", "rtm_add", "ipforward", "rule", "metric") if word in up
+        ]
         assert "10.0.0.2" in up
 
     def test_no_dns_without_a_server(self, system: str) -> None:
@@ -488,7 +493,10 @@ def test_the_printer_as_a_program(tmp_path: Path) -> None:
 
     file = tmp_path / "utun3.conf"
     file.write_text("[Interface]\nMTU = 1400\n")
-    assert run("macos", str(file)) == (0, "up: ifconfig utun3 mtu 1400\nup: ifconfig utun3 up\ndown: ifconfig utun3 down\n")
+    assert run("macos", str(file)) == (
+        0,
+        "up: ifconfig utun3 mtu 1400\nup: ifconfig utun3 up\ndown: ifconfig utun3 down\n",
+    )
     assert run("beos", str(file))[0] == 2
     status, said = run("macos", str(tmp_path / "none.conf"))
     assert status == 1
