@@ -186,7 +186,7 @@ def test_parts_are_switched_off_by_name_and_the_log_says_so(words: str, said: st
 PROGRAM = """
 import ctypes, errno, json, os, signal, socket, sys, threading
 import cryptography
-from wgtun.platform.linux import restrict
+from wgtun.platform.linux.system import restrict
 from wgtun.platform.linux.sandbox import seccomp
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -297,7 +297,7 @@ def test_a_directory_of_somebody_else_keeps_a_stale_socket(tmp_path: Path) -> No
     os.mkdir(directory)
     os.chown(directory, 1, 1)
     program = (
-        "from wgtun.platform.linux import restrict; from wgtun.uapi import unix_socket\n"
+        "from wgtun.platform.linux.system import restrict; from wgtun.uapi import unix_socket\n"
         f"listener = unix_socket.listen('wg0', {directory!r}); print(restrict({directory!r})); listener.remove_file()"
     )
     said = run(sys.executable, "-c", program)

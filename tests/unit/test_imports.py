@@ -40,7 +40,7 @@ MAY_BE_HEAVY = {
     "argparse": ("wgtun.cli.",),
     "asyncio": ("wgtun.uapi.server", "wgtun.cli.demo.", "wgtun.cli.serving", "wgtun.platform.windows."),
     "ctypes": ("wgtun.platform.windows.",),
-    "dataclasses": ("wgtun.config.", "wgtun.uapi."),
+    "dataclasses": ("wgtun.config.", "wgtun.uapi.", "wgtun.platform.network."),
     "logging": ("wgtun.observe.logs", "wgtun.cli.demo."),
     "subprocess": ("wgtun.cli.demo.",),
 }

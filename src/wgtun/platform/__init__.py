@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 
 if sys.platform == "linux":
-    from wgtun.platform.linux import (
+    from wgtun.platform.linux.system import (
         adopt_tun,
         clock,
         monitor_link,

@@ -25,7 +25,11 @@ class Layout:
 
     def pack(self, values: Mapping[str, Value]) -> bytes:
         """The bytes of the struct; what is not given is zero."""
-        memory = bytearray(self.size)
+        return self.change(bytes(self.size), values)
+
+    def change(self, data: bytes, values: Mapping[str, Value]) -> bytes:
+        """A copy of a struct, with other values in some fields."""
+        memory = bytearray(data)
         for name, value in values.items():
             offset, field = self.fields[name]
             field.pack_into(memory, offset, value)

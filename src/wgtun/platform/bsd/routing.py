@@ -63,6 +63,20 @@ def receive(calls: Calls, abi: Abi, descriptor: int) -> Iterator[Message | None]
             yield from parse(abi, data)
 
 
+def socket_address(abi: Abi, address: bytes, scope: int = 0) -> bytes:
+    """A struct sockaddr_in or sockaddr_in6 without a port."""
+    if len(address) == 4:
+        fields: dict[str, Value] = {"sin_len": abi.SOCKADDR_IN.size, "sin_family": abi.AF_INET, "sin_addr": address}
+        return abi.SOCKADDR_IN.pack(fields)
+    fields = {
+        "sin6_len": abi.SOCKADDR_IN6.size,
+        "sin6_family": abi.AF_INET6,
+        "sin6_addr": address,
+        "sin6_scope_id": scope,
+    }
+    return abi.SOCKADDR_IN6.pack(fields)
+
+
 class Routes:
     """Asks which way datagrams leave."""
 
@@ -88,12 +102,7 @@ class Routes:
 
     def _address(self, address: bytes) -> bytes:
         """A socket address, as it stands in a message."""
-        abi = self._abi
-        if len(address) == 4:
-            fields: dict[str, Value] = {"sin_len": abi.SOCKADDR_IN.size, "sin_family": abi.AF_INET, "sin_addr": address}
-            return abi.SOCKADDR_IN.pack(fields)
-        fields = {"sin6_len": abi.SOCKADDR_IN6.size, "sin6_family": abi.AF_INET6, "sin6_addr": address}
-        packed = abi.SOCKADDR_IN6.pack(fields)
+        packed = socket_address(self._abi, address)
         return packed + bytes(-len(packed) % self._alignment)
 
     def _ask(self, which: int, addresses: bytes, table: int) -> int:
