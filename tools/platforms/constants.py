@@ -3,16 +3,15 @@
 Every upper-case number and every `Layout` of a `platform/*/abi.py` becomes static assertions of C, compiled for the
 system: a wrong value, size or offset does not compile. Then the compiler fills each struct in, field by field, and
 those bytes have to be the ones that `Layout.pack` makes of the same values. Linux's constants are looked up where they
-are used. Of the Rust, every constant of the crate `libc` that it uses is compared with the headers too.
+are used; those of the Rust are in `tools/platforms/rust_constants.py`.
 
-    python -m tools.platforms.constants [SYSTEM...]      needs ziglang
+    python -m tools.platforms.constants [SYSTEM...]      after tools/platforms/setup
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -24,8 +23,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "src"))
 
-from wgtun.platform.layout import Layout, Value  # noqa: E402
+from wgtun.platform.layout import Layout, Value
 
+PYTHON = ROOT / ".cross" / "venv" / "bin" / "python"  # where tools/platforms/setup puts ziglang
 HEADERS = Path(__file__).parent / "headers"
 TARGETS = {
     "linux": ("x86_64-linux-gnu", "aarch64-linux-gnu"),
@@ -35,6 +35,10 @@ TARGETS = {
     "windows": ("x86_64-windows-gnu", "aarch64-windows-gnu"),
 }
 _NAME_SIZE = 64
+_SOCKET_ADDRESSES = {
+    *("ifr_addr", "ifra_addr", "ifra_dstaddr", "ifra_broadaddr", "ifra_mask", "ifra_prefixmask"),
+    *("Address", "NextHop", "Prefix"),
+}
 
 # Linux's modules keep their constants where they use them, under private names.
 _LINUX_MODULES = ("tun", "udp", "netlink", "directory_watch")
@@ -52,7 +56,11 @@ class Definitions(NamedTuple):
 def definitions(system: str) -> Definitions:
     if system == "linux":
         return Definitions(dict(_linux_numbers()), {})
-    return of_module(importlib.import_module(f"wgtun.platform.{system}.abi"))
+    found = Definitions({}, {})
+    for path in sorted((ROOT / "src" / "wgtun" / "platform" / system).glob("*abi.py")):
+        more = of_module(importlib.import_module(f"wgtun.platform.{system}.{path.stem}"))
+        found = Definitions({**found.numbers, **more.numbers}, {**found.layouts, **more.layouts})
+    return found
 
 
 def of_module(module: ModuleType) -> Definitions:
@@ -104,12 +112,15 @@ def _claim(condition: str, text: str) -> str:
 
 
 def sample(layout: Layout) -> dict[str, Value]:
-    """Values for the fields, all different; of those that share a place, the first."""
+    """Values for the fields, all different; of those that share a place, the first.
+
+    Whole socket addresses have their own layouts: where they are and how big is asserted, what is in them is not here.
+    """
     values: dict[str, Value] = {}
     taken: set[int] = set()
     for number, (field, (offset, code)) in enumerate(layout.fields.items(), 1):
         places = set(range(offset, offset + code.size))
-        if places & taken:
+        if places & taken or field.rpartition(".")[2] in _SOCKET_ADDRESSES:
             continue
         taken |= places
         content = bytes((16 * number + at) % 127 + 1 for at in range(code.size))
@@ -168,7 +179,7 @@ def compile_c(source: str, target: str) -> bytes:
         (Path(directory) / "check.c").write_text(source, encoding="utf-8")
         words = ["-target", target, "-Wno-everything", "-c", "check.c", "-o", "check.o"]
         done = subprocess.run(
-            [sys.executable, "-m", "ziglang", "cc", *words],
+            [str(PYTHON), "-m", "ziglang", "cc", *words],
             capture_output=True,
             text=True,
             timeout=300,

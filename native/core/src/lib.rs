@@ -14,7 +14,6 @@ pub mod ecn;
 pub mod events;
 pub mod heart;
 pub mod icmp;
-#[cfg(unix)]
 pub mod io;
 mod narrow_paths;
 pub mod offload;

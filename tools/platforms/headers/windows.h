@@ -27,3 +27,23 @@
 #ifndef IPV6_RECVECN
 #define IPV6_RECVECN 50
 #endif
+
+// From the Windows SDK's netioapi.h.
+#ifndef DNS_INTERFACE_SETTINGS_VERSION1
+#define DNS_INTERFACE_SETTINGS_VERSION1 0x0001
+#define DNS_SETTING_IPV6 0x0001
+#define DNS_SETTING_NAMESERVER 0x0002
+#define DNS_SETTING_SEARCHLIST 0x0004
+typedef struct {
+    ULONG Version;
+    ULONG64 Flags;
+    PWSTR Domain;
+    PWSTR NameServer;
+    PWSTR SearchList;
+    ULONG RegistrationEnabled;
+    ULONG RegisterAdapterName;
+    ULONG EnableLLMNR;
+    ULONG QueryAdapterName;
+    PWSTR ProfileNameServer;
+} DNS_INTERFACE_SETTINGS;
+#endif

@@ -142,7 +142,7 @@ type Receive = unsafe extern "system" fn(
 /// It has to be asked for; the same for all UDP sockets.
 fn receive_function(socket: &Socket) -> io::Result<Receive> {
     static FUNCTION: OnceLock<Receive> = OnceLock::new();
-    const WANTED: GUID = ws::WSAID_WSARECVMSG;
+    static WANTED: GUID = ws::WSAID_WSARECVMSG;
     if let Some(function) = FUNCTION.get() {
         return Ok(*function);
     }

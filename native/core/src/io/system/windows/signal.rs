@@ -35,7 +35,7 @@ impl Signal {
         socket.set_nonblocking(true)?;
         // SAFETY: no arguments.
         let event = unsafe { WSACreateEvent() };
-        let signal = Signal { socket, event };
+        let signal = Signal { socket, event: event as HANDLE };
         // SAFETY: socket and event are ours and open.
         if unsafe { WSAEventSelect(signal.raw() as SOCKET, event, FD_READ as i32) } != 0 {
             return Err(io::Error::last_os_error());
@@ -100,6 +100,6 @@ impl Signal {
 impl Drop for Signal {
     fn drop(&mut self) {
         // SAFETY: the event is ours, and nobody waits for it any more.
-        unsafe { WSACloseEvent(self.event) };
+        unsafe { WSACloseEvent(self.event as isize) };
     }
 }

@@ -1,0 +1,102 @@
+"""Compares the constants of the crate `libc` that the native engine uses with the systems' real headers.
+
+The compiler of zig says what each is in the headers; a generated crate asserts that `libc` says the same, and is
+type-checked for the system. Windows' come from Microsoft's own metadata (the crate `windows-sys`); those that we write
+down ourselves are asserted with `platform/windows/abi.py`, which has the same.
+
+    python -m tools.platforms.rust_constants TARGET...      after tools/platforms/setup
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+from tools.platforms.constants import HEADERS, ROOT, compile_c
+
+# By the target's name in Rust: the system, and the target's name for zig.
+TARGETS = {
+    "aarch64-apple-darwin": ("macos", "aarch64-macos"),
+    "x86_64-apple-darwin": ("macos", "x86_64-macos"),
+    "x86_64-unknown-freebsd": ("freebsd", "x86_64-freebsd"),
+    "x86_64-unknown-openbsd": ("openbsd", "x86_64-openbsd"),
+}
+_CRATE = ROOT / ".cross" / "libc"
+_MANIFEST = """\
+[package]
+name = "libc-check"
+version = "0.0.0"
+edition = "2021"
+
+[dependencies]
+libc = "={version}"
+
+[workspace]
+"""
+_SOURCES = ROOT / "native" / "core" / "src"
+# What one system alone has is behind a `cfg` of its own there.
+_ELSEWHERE = ("linux.rs",)
+_MORE = ("errno.h", "poll.h", "signal.h", "sys/mman.h", "time.h")
+
+
+def names() -> list[str]:
+    """The constants of `libc` that the sources use."""
+    found: set[str] = set()
+    for path in _SOURCES.rglob("*.rs"):
+        if path.name not in _ELSEWHERE and "windows" not in path.parts:
+            found |= set(re.findall(r"libc::([A-Z][A-Z0-9_]+)\b", path.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+def header_values(system: str, target: str) -> Mapping[str, int]:
+    """Those that the system's headers define."""
+    lines = [f'#include "{HEADERS / system}.h"', *(f"#include <{header}>" for header in _MORE)]
+    for name in names():
+        lines += [
+            f"#ifdef {name}",
+            f'struct {{ char name[64]; long long value; }} the_{name} = {{ "value of {name}.", (long long)({name}) }};',
+            "#endif",
+        ]
+    return dict(_read(compile_c("\n".join(lines) + "\n", target)))
+
+
+def _read(compiled: bytes) -> Iterator[tuple[str, int]]:
+    for name in names():
+        at = compiled.find(f"value of {name}.".encode() + b"\0")
+        if at >= 0:
+            yield name, int.from_bytes(compiled[at + 64 : at + 72], "little", signed=True)
+
+
+def check(target: str) -> str:
+    """What the compiler says; empty when all is right."""
+    system, zig_target = TARGETS[target]
+    values = header_values(system, zig_target)
+    (_CRATE / "src").mkdir(parents=True, exist_ok=True)
+    version = re.search(r'name = "libc"\nversion = "([^"]+)"', (ROOT / "native" / "Cargo.lock").read_text("utf-8"))
+    assert version is not None
+    manifest = (
+        f'[package]\nname = "libc-check"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nlibc = "={version[1]}"\n'
+    )
+    (_CRATE / "Cargo.toml").write_text(manifest + "[workspace]\n", encoding="utf-8")
+    # 32 bits: headers and libc differ in signs.
+    claims = [f"const _: () = assert!(libc::{name} as u32 == {value & 0xFFFFFFFF});" for name, value in values.items()]
+    (_CRATE / "src" / "lib.rs").write_text("\n".join(claims) + "\n", encoding="utf-8")
+    words = [str(ROOT / "tools" / "platforms" / "native"), "libc", target]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=1200, check=False)
+    if done.returncode:
+        return done.stdout + done.stderr
+    print(f"{target}: {len(values)} constants of libc, as in the headers")
+    return ""
+
+
+def main(targets: list[str]) -> int:
+    """The exit status."""
+    problems = [f"{target}:\n{problem}" for target in targets or TARGETS if (problem := check(target))]
+    print("\n".join(problems), end="", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
