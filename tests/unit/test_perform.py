@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from wgtun.errors import PlatformError
 from wgtun.platform.network import perform
-from wgtun.platform.network.steps import Call, Change, Plan, command
+from wgtun.platform.network.steps import Call, Change, Command, Plan, command
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
 
 FAIL = command("sh", "-c", "echo out; echo 'no such thing' >&2; exit 3")
 EXISTS = command("sh", "-c", "echo 'RTNETLINK answers: File exists' >&2; exit 2")
@@ -37,9 +40,9 @@ def test_up_and_down() -> None:
 
 
 @pytest.mark.parametrize("step", [FAIL, EXISTS])
-def test_a_failure_undoes_what_was_done(step: perform.Command) -> None:
+def test_a_failure_undoes_what_was_done(step: Command) -> None:
     done, calls = recorder()
-    with pytest.raises(PlatformError, match="^`sh -c .*`: (no such thing|RTNETLINK answers: File exists)$"):
+    with pytest.raises(PlatformError, match=r"^`sh -c .*`: (no such thing|RTNETLINK answers: File exists)$"):
         perform.bring_up(Plan((change("a"), change("b"), Change(step, note("never")), change("c"))), calls)
     assert done == ["a", "b", "unb", "una"]
 

@@ -465,7 +465,8 @@ def test_no_wish_for_what_could_be_something_else(field: str, value: object) -> 
 
 def test_a_wish_from_a_file() -> None:
     config = parse(
-        "[Interface]\nAddress = 10.0.0.2, fd00::2/64\nDNS = 10.0.0.1, example.com\nMTU = 1400\nFwMark = 0x10\nTable = off\n"
+        "[Interface]\nAddress = 10.0.0.2, fd00::2/64\nDNS = 10.0.0.1, example.com\n"
+        "MTU = 1400\nFwMark = 0x10\nTable = off\n"
         f"[Peer]\nPublicKey = {'A' * 43}=\nAllowedIPs = 0.0.0.0/0\nEndpoint = [2001:db8::1]:5\n"
         f"[Peer]\nPublicKey = {'B' * 42}A=\nAllowedIPs = 10.7.0.0/16\nEndpoint = vpn.example.com:5\n"
     ).config

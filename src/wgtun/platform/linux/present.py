@@ -15,6 +15,7 @@ from typing import Any
 
 from wgtun.platform.linux import firewall
 from wgtun.platform.linux.network import Present
+from wgtun.platform.network.programs import ask
 from wgtun.platform.network.routes import destination, host_text
 from wgtun.platform.network.wish import Wish
 
@@ -87,8 +88,7 @@ def _read(path: str) -> str:
 def _ip(*words: str) -> Iterator[dict[str, Any]]:
     """The objects of an answer; none when there is nothing of the kind."""
     import json
-    import subprocess
 
-    done = subprocess.run(("ip", "-j", *words), capture_output=True, timeout=60, check=False)
-    if done.returncode == 0 and done.stdout.strip():
-        yield from (each for each in json.loads(done.stdout) if each)
+    said = ask("ip", "-j", *words)
+    if said.strip():
+        yield from (each for each in json.loads(said) if each)
