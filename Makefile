@@ -1,5 +1,5 @@
 # Each target prepares what it needs. PYTHON chooses the interpreter that .venv is made with.
-.PHONY: demo test lint format bench fuzz soak audit lock clean
+.PHONY: demo test lint format bench fuzz soak audit check-platforms lock clean
 OTHER_SYSTEMS = darwin win32 freebsd14 openbsd7
 
 demo:
@@ -52,8 +52,24 @@ audit:
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cd native && cargo deny check
 
+# The other systems, as deeply as can be without them (docs/platforms.md); a quarter of an hour the first time.
+check-platforms: lint
+	@tools/platforms/setup
+	.venv/bin/mypy --platform win32 --cache-dir .mypy_cache/win32 src tests/windows
+	.venv/bin/python -m tools.platforms.constants
+	.venv/bin/python -m tools.platforms.rust_constants
+	@tools/platforms/native clippy $$(tools/platforms/native targets)
+	@tools/platforms/native build $$(tools/platforms/native targets)
+	.venv/bin/pytest tests/platform tests/netns/test_portable_paths.py
+	@tools/platforms/wine setup
+	@for engine in python native; do \
+		echo "check-platforms: Windows' CPython under wine, with the $$engine engine"; \
+		WGTUN_ENGINE=$$engine tools/platforms/wine python -m pytest || { tools/platforms/wine end; exit 1; }; \
+	done
+	@tools/platforms/wine end
+
 lock:
 	tools/lock
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist native/target
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .cross dist native/target

@@ -18,7 +18,7 @@ def exports(image: bytes) -> list[str]:
     def offset(address: int) -> int:
         for _, start, size, where in sections:
             if start <= address < start + size:
-                return address - start + where
+                return int(address - start + where)
         raise ValueError(f"no section has {address:#x}")
 
     (directory,) = unpack_from("<I", image, header + 24 + 112)

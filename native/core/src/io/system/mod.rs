@@ -10,7 +10,8 @@ pub use unix::*;
 #[cfg(windows)]
 pub use windows::*;
 
-/// What a received control message tells.
+/// What a received control message tells. Not every system tells all.
+#[allow(dead_code)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// The size of the datagrams that came as one.
@@ -18,7 +19,6 @@ pub enum Role {
     /// The address that a datagram came to, perhaps with the interface.
     Local,
     /// The interface that it came by.
-    #[allow(dead_code)] // not on every system
     Interface,
     /// Its traffic class.
     Class,

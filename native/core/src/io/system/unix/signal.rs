@@ -1,4 +1,4 @@
-//! A descriptor that becomes readable when something is signalled: an eventfd, elsewhere a pipe.
+//! A descriptor that becomes readable when something is signalled: an eventfd, elsewhere a pair of sockets.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,12 +27,11 @@ impl Signal {
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub fn new() -> io::Result<Self> {
-        let (reading, writing) = io::pipe()?;
-        let (reading, writing) = (File::from(OwnedFd::from(reading)), File::from(OwnedFd::from(writing)));
+        let (reading, writing) = std::os::unix::net::UnixStream::pair()?;
         for end in [&reading, &writing] {
-            socket2::SockRef::from(end).set_nonblocking(true)?;
+            end.set_nonblocking(true)?;
         }
-        Ok(Signal { reading, writing })
+        Ok(Signal { reading: File::from(OwnedFd::from(reading)), writing: File::from(OwnedFd::from(writing)) })
     }
 
     /// Make it readable. Full means that it is already.

@@ -1,0 +1,1 @@
+"""Checks of the code for systems that we may not run."""
