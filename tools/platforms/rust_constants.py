@@ -1,8 +1,8 @@
 """Compares the constants of the crate `libc` that the native engine uses with the systems' real headers.
 
 The compiler of zig says what each is in the headers; a generated crate asserts that `libc` says the same, and is
-type-checked for the system. Windows' come from Microsoft's own metadata (the crate `windows-sys`); those that we write
-down ourselves are asserted with `platform/windows/abi.py`, which has the same.
+type-checked for the system. Windows' come from Microsoft's own metadata (the crate `windows-sys`). Numbers that we
+write down ourselves, under their names in the headers, are compared too, on every system whose headers have them.
 
     python -m tools.platforms.rust_constants TARGET...      after tools/platforms/setup
 """
@@ -14,7 +14,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-from tools.platforms.constants import HEADERS, ROOT, compile_c
+from tools.platforms.constants import HEADERS, ROOT, Failure, compile_c
+from tools.platforms.constants import TARGETS as SYSTEMS
 
 # By the target's name in Rust: the system, and the target's name for zig.
 TARGETS = {
@@ -42,6 +43,8 @@ _NOT_COMPARED = {
     "CLOCK_BOOTTIME",  # Linux's alone, behind a `cfg`
     "MAP_FAILED",  # an address
 }
+_NUMBER = re.compile(r"const ([A-Z][A-Z0-9_]+): [\w:]+ = (-?[0-9][0-9a-fx_]*);")
+_OURS = {"RECEIVED_TOS", "ECN"}
 _MORE = ("errno.h", "poll.h", "signal.h", "sys/mman.h", "time.h")
 
 
@@ -95,9 +98,39 @@ def check(target: str) -> str:
     return ""
 
 
+def written_down(system: str) -> Mapping[str, int]:
+    """Numbers with a name of the headers that the sources for this system write down themselves."""
+    found: dict[str, int] = {}
+    for path in [*(_SOURCES / "io" / "system").rglob("*.rs"), _SOURCES / "crypto" / "pages.rs"]:
+        if (system == "windows" and "unix" in path.parts) or (system != "windows" and "windows" in path.parts):
+            continue
+        for name, number in _NUMBER.findall(path.read_text(encoding="utf-8")):
+            if name not in _OURS:
+                found.setdefault(name, int(number.replace("_", ""), 0))
+    return found
+
+
+def wrong_numbers(system: str) -> str:
+    """What the compiler says of those; empty when all is right."""
+    lines = [f'#include "{HEADERS / system}.h"']
+    lines += [f"#include <{header}>" for header in _MORE if system != "windows"]
+    for name, value in written_down(system).items():
+        lines += [
+            f"#ifdef {name}",
+            f'_Static_assert((unsigned)({name}) == {value}u, "{name} is not {value}");',
+            "#endif",
+        ]
+    try:
+        compile_c("\n".join(lines) + "\n", SYSTEMS[system][0])
+    except Failure as failure:
+        return str(failure)
+    return ""
+
+
 def main(targets: list[str]) -> int:
     """The exit status."""
-    problems = [f"{target}:\n{problem}" for target in targets or TARGETS if (problem := check(target))]
+    problems = [f"{system}: {problem}\n" for system in SYSTEMS if (problem := wrong_numbers(system))]
+    problems += [f"{target}:\n{problem}" for target in targets or TARGETS if (problem := check(target))]
     print("\n".join(problems), end="", file=sys.stderr)
     return 1 if problems else 0
 

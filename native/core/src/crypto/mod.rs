@@ -2,6 +2,7 @@
 
 pub mod aead;
 pub mod blake2s;
+mod pages;
 pub mod protected;
 pub mod symmetric_state;
 pub mod x25519;

@@ -8,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::Mutex;
 
+use crate::crypto::pages;
 use crate::sync::lock;
 
 /// Bytes that are mapped at once: places for several values.
@@ -96,7 +97,7 @@ unsafe impl Send for Free {}
 impl Free {
     fn take(&mut self, size: usize) -> NonNull<u8> {
         if self.0.is_empty() {
-            let chunk = map_chunk();
+            let chunk = pages::map(CHUNK);
             // SAFETY: every offset is within the chunk.
             self.0.extend((0..CHUNK / size).map(|number| unsafe { chunk.add(number * size) }));
         }
@@ -106,45 +107,6 @@ impl Free {
     fn give_back(&mut self, place: NonNull<u8>) {
         self.0.push(place);
     }
-}
-
-/// Fresh zeroed pages, which stay ours for good.
-#[cfg(unix)]
-fn map_chunk() -> NonNull<u8> {
-    // SAFETY: an anonymous mapping at an address of the system's choice touches nothing that exists.
-    let chunk = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            CHUNK,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANON,
-            -1,
-            0,
-        )
-    };
-    assert!(chunk != libc::MAP_FAILED, "out of memory for secrets");
-    #[cfg(target_os = "linux")]
-    for advice in [libc::MADV_DONTDUMP, libc::MADV_WIPEONFORK] {
-        // SAFETY: the pages are ours; an old kernel that does not know the advice says so, and that is all.
-        unsafe { libc::madvise(chunk, CHUNK, advice) };
-    }
-    #[cfg(target_os = "freebsd")]
-    // SAFETY: as above.
-    unsafe {
-        libc::madvise(chunk, CHUNK, libc::MADV_NOCORE);
-    }
-    NonNull::new(chunk.cast()).expect("a mapping is never at zero")
-}
-
-#[cfg(windows)]
-fn map_chunk() -> NonNull<u8> {
-    use windows_sys::Win32::System::Memory::{MEM_COMMIT, MEM_RESERVE, PAGE_READWRITE, VirtualAlloc, VirtualLock};
-    // SAFETY: fresh pages at an address of the system's choice touch nothing that exists.
-    let chunk = unsafe { VirtualAlloc(std::ptr::null(), CHUNK, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE) };
-    assert!(!chunk.is_null(), "out of memory for secrets");
-    // SAFETY: the pages are ours; a refusal leaves them as they are, but they may reach the page file.
-    unsafe { VirtualLock(chunk, CHUNK) };
-    NonNull::new(chunk.cast()).expect("just looked")
 }
 
 #[cfg(test)]

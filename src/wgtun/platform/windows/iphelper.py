@@ -66,6 +66,19 @@ def ip_interface(luid: int, family: socket.AddressFamily) -> bytes:
     return _fill(row, "GetIpInterfaceEntry")
 
 
+def set_mtu(luid: int, mtu: int) -> None:
+    """Of both families, as far as the interface has them."""
+    layout = abi.MIB_IPINTERFACE_ROW
+    for family in _FAMILIES:
+        try:
+            row = layout.change(ip_interface(luid, family), {"NlMtu": mtu})
+            if family == socket.AF_INET:
+                row = layout.change(row, {"SitePrefixLength": 0})  # as it was read, the system refuses to take it back
+            check_status(_LIBRARY, "SetIpInterfaceEntry", ctypes.create_string_buffer(row, len(row)))
+        except OSError:
+            continue
+
+
 def _fill(row: bytes, function: str) -> bytes:
     """Let a function fill in a row that says which one is wanted."""
     memory = ctypes.create_string_buffer(row, len(row))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wgtun.platform.windows.clock import interrupt_time
 from wgtun.platform.windows.handles import Wait
-from wgtun.platform.windows.iphelper import SystemRoutes
+from wgtun.platform.windows.iphelper import SystemRoutes, set_mtu
 from wgtun.platform.windows.monitors import LinkMonitor, RouteMonitor
 from wgtun.platform.windows.tun import Tun
 from wgtun.platform.windows.udp import UdpSockets
@@ -25,7 +25,9 @@ monitor_routes = RouteMonitor
 
 
 def open_tun(name: str, *, offload: bool = False, queues: int = 1) -> Tun:
-    return Tun(Wintun(), name, Wait)
+    tun = Tun(Wintun(), name, Wait)
+    set_mtu(tun.luid, tun.mtu)
+    return tun
 
 
 def adopt_tun(descriptor: int, *, offload: bool = False) -> interface.Tun:

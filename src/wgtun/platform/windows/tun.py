@@ -1,7 +1,4 @@
-"""A Wintun adapter: a ring of packets for each direction, in memory that is shared with the driver.
-
-The system is not told an MTU or addresses here: as with the reference, that is the caller's business.
-"""
+"""A Wintun adapter: a ring of packets for each direction, in memory that is shared with the driver."""
 
 from __future__ import annotations
 
