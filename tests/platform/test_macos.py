@@ -79,6 +79,13 @@ def test_the_kernel_chooses_and_the_name_is_written(monkeypatch: pytest.MonkeyPa
     assert sys.platform == "win32" or (tmp_path / "name").stat().st_mode & 0o777 == 0o400
 
 
+def test_a_name_file_that_can_not_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WG_TUN_NAME_FILE", str(tmp_path / "nowhere" / "name"))
+    steps = [*opening(0, "utun3")[:5], call("close", 4)]
+    with script(*steps) as (calls, _), pytest.raises(PlatformError, match="WG_TUN_NAME_FILE: can't write"):
+        tun.create(calls, "utun")
+
+
 @pytest.mark.parametrize("name", ["wg0", "utunx", "utun-1", "utun01", "", "utun" + "9" * 20])
 def test_names_that_no_utun_can_have(name: str) -> None:
     with script() as (calls, _), pytest.raises(PlatformError, match=r"utun or utun\[0-9\]"):

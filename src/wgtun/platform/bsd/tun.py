@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from wgtun.constants import DEFAULT_MTU
 from wgtun.errors import PlatformError, TunnelGone
 from wgtun.platform.bsd import links
@@ -61,13 +63,17 @@ def family_prefixes(abi: Abi) -> tuple[bytes, bytes]:
 
 
 def write_name_file(path: str | None, name: str) -> None:
-    """Tell whoever let the system choose a name which one it is (WG_TUN_NAME_FILE, read by wg-quick)."""
-    import os
+    """Tell whoever let the system choose a name which one it is (WG_TUN_NAME_FILE, read by wg-quick).
 
+    Raises PlatformError.
+    """
     if not path:
         return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
     try:
-        os.write(descriptor, f"{name}\n".encode())
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
+        try:
+            os.write(descriptor, f"{name}\n".encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise PlatformError(f"WG_TUN_NAME_FILE: can't write {path}: {error.strerror}") from error

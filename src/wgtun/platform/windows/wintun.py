@@ -25,7 +25,6 @@ _MISSING = (
 _HANDLE, _WORD, _TEXT = ctypes.c_void_p, ctypes.c_ulong, ctypes.c_wchar_p
 _SIGNATURES = {
     "WintunCreateAdapter": (_HANDLE, [_TEXT, _TEXT, ctypes.c_char_p]),
-    "WintunOpenAdapter": (_HANDLE, [_TEXT]),
     "WintunCloseAdapter": (None, [_HANDLE]),
     "WintunGetAdapterLUID": (None, [_HANDLE, _HANDLE]),
     "WintunGetRunningDriverVersion": (_WORD, []),
@@ -62,9 +61,6 @@ class Wintun:
 
     def create_adapter(self, name: str, tunnel_type: str, guid: bytes | None) -> int:
         return self._check(self._library.WintunCreateAdapter(name, tunnel_type, guid))
-
-    def open_adapter(self, name: str) -> int:
-        return self._check(self._library.WintunOpenAdapter(name))
 
     def close_adapter(self, adapter: int) -> None:
         self._library.WintunCloseAdapter(adapter)
