@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _ROUTES_SETTLE = 0.05  # seconds; a changed default route is several messages
 
-Started = Callable[[ExitStack, asyncio.AbstractEventLoop, Callable[[], None]], None]
-"""Called when all is in place, with what is cleaned up at the end, and what stops it."""
+Started = Callable[[asyncio.AbstractEventLoop, Callable[[], None]], None]
+"""Called when all is in place, with the loop, and what stops it all."""
 
 
 class DaemonListener(Listener, Protocol):
@@ -85,7 +85,7 @@ async def _serve(
         if listener.path:
             _follow_socket(watches, loop, listener, stop)
         server = UapiServer(listener, device, logger)
-        started(watches, loop, stop.set)
+        started(loop, stop.set)
         logger.info("UAPI listener started")
         await stop.wait()
         dropped = ", ".join(f"{count} {reason}" for reason, count in device.drops().items() if count)

@@ -22,7 +22,6 @@ from wgtun.errors import TunnelGone, WireGuardError
 
 if TYPE_CHECKING:
     import asyncio
-    from contextlib import ExitStack
 
     from wgtun.platform.interface import DescriptorTun
     from wgtun.uapi.unix_socket import ListeningSocket
@@ -148,7 +147,7 @@ def _serve(tun: DescriptorTun, listener: ListeningSocket, ready: Callable[[], No
     """Be the daemon, until a signal, or until the interface or the socket is gone; the exit status."""
     from wgtun.cli.serving import run
 
-    def started(_watches: ExitStack, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    def started(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
         for number in _SIGNALS:
             loop.add_signal_handler(number, stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -18,7 +18,6 @@ from wgtun.errors import WireGuardError
 
 if TYPE_CHECKING:
     import asyncio
-    from contextlib import ExitStack
 
 _SERVICE_WORDS = ("--install", "--start", "--stop", "--remove", "--service")
 
@@ -83,7 +82,7 @@ def _serve(name: str, until_stopped: Callable[[Callable[[], None]], None]) -> in
         tun.close()
         raise
 
-    def started(_watches: ExitStack, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    def started(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
         until_stopped(lambda: _call_soon(loop, stop))
 
     return run(tun, listener, started, syslog=False)
