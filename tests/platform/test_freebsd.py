@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from tests.support.call_script import ScriptedSocket, Step, call, script
+from tests.platform.interface_requests import ask, ifreq
+from tests.support.call_script import ScriptedSocket, call, script
 from wgtun.errors import PlatformError
 from wgtun.path import Path, Source
 from wgtun.platform.bsd.link_monitor import Announcement, LinkMonitor
@@ -21,19 +22,6 @@ SIOCSIFNAME, SIOCIFDESTROY = 0x80206928, 0x80206979
 SIOCGIFINFO_IN6, SIOCSIFINFO_IN6 = 0xC048696C, 0xC048696D
 ONE = b"\x01\0\0\0"
 BROADCAST_AND_MULTICAST = b"\x02\x80\0\0"
-
-
-def ifreq(name: str, number: int = 0) -> bytes:
-    return name.encode().ljust(16, b"\0") + number.to_bytes(4, "little") + bytes(12)
-
-
-def ask(request: int, name: str, number: int = 0, error: int = 0, send: int = 0) -> list[Step]:
-    """An ioctl on a socket of its own."""
-    return [
-        call("socket", 2, 2, 0, answer=9),
-        call("ioctl", 9, request, ifreq(name, send), answer=ifreq(name, number), error=error),
-        call("close", 9),
-    ]
 
 
 def in6_ndireq(name: str, flags: int, rest: int = 0) -> bytes:

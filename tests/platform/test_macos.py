@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.platform.interface_requests import ask
 from tests.support.call_script import ScriptedSocket, Step, call, script
 from wgtun.errors import PlatformError, TunnelGone
 from wgtun.path import Path as NetworkPath
@@ -31,19 +32,6 @@ SIOCGIFMTU, SIOCSIFMTU, SIOCGIFFLAGS = 0xC0206933, 0x80206934, 0xC0206911
 def address(unit: int) -> bytes:
     """A struct sockaddr_ctl: length 32, AF_SYSTEM, AF_SYS_CONTROL, id 5, unit."""
     return b"\x20\x20\x02\0\x05\0\0\0" + unit.to_bytes(4, "little") + bytes(20)
-
-
-def ifreq(name: str, number: int = 0) -> bytes:
-    return name.encode().ljust(16, b"\0") + number.to_bytes(4, "little") + bytes(12)
-
-
-def ask(request: int, name: str, number: int = 0, error: int = 0, send: int = 0) -> list[Step]:
-    """An ioctl on a socket of its own."""
-    return [
-        call("socket", 2, 2, 0, answer=9),
-        call("ioctl", 9, request, ifreq(name, send), answer=ifreq(name, number), error=error),
-        call("close", 9),
-    ]
 
 
 def opening(unit: int, name: str, mtu: int = 1500) -> list[Step]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.platform.interface_requests import ask
 from tests.support.call_script import Script, ScriptedSocket, Step, call, script
 from wgtun.errors import PlatformError
 from wgtun.path import Path, Source
@@ -20,19 +21,6 @@ from wgtun.platform.openbsd.udp import UdpSockets
 
 SIOCGIFMTU, SIOCSIFMTU, SIOCGIFFLAGS = 0xC020697E, 0x8020697F, 0xC0206911
 FLAGS = 2 | 4  # O_RDWR, O_NONBLOCK
-
-
-def ifreq(name: str, number: int = 0) -> bytes:
-    return name.encode().ljust(16, b"\0") + number.to_bytes(4, "little") + bytes(12)
-
-
-def ask(request: int, name: str, number: int = 0, error: int = 0, send: int = 0) -> list[Step]:
-    """An ioctl on a socket of its own."""
-    return [
-        call("socket", 2, 2, 0, answer=9),
-        call("ioctl", 9, request, ifreq(name, send), answer=ifreq(name, number), error=error),
-        call("close", 9),
-    ]
 
 
 def opening(unit: int, mtu: int = 1500) -> list[Step]:

@@ -2,14 +2,13 @@
 //!
 //! An IPv4 datagram brings the bare address that it came to, and the interface in a message of its own.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use socket2::Socket;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::io::ancillary::Ancillary;
 use crate::io::system::Role;
 use crate::path::Source;
+
+pub use super::no_trains::{path_mtu, push_train};
 
 /// The traffic class of an IPv4 datagram, which OpenBSD does not tell.
 #[cfg(target_os = "freebsd")]
@@ -36,12 +35,4 @@ pub fn local_v4(value: &[u8]) -> Option<Source> {
 
 pub fn push_source_v4(ancillary: &mut Ancillary, local: Ipv4Addr) {
     ancillary.push(libc::IPPROTO_IP, IP_SENDSRCADDR, local.octets());
-}
-
-pub fn push_train(_: &mut Ancillary, _: usize) {
-    unreachable!("there are no trains here");
-}
-
-pub fn path_mtu(_: &Socket, _: &SocketAddr) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into()) // nothing is refused for its size here
 }

@@ -1,14 +1,15 @@
 //! Control messages of Linux. Sources: ip(7), ipv6(7), udp(7).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Socket, Type};
 
 use crate::io::ancillary::Ancillary;
 use crate::io::system::Role;
-use crate::path::Source;
+
+pub use super::in_pktinfo::{local_v4, push_source_v4};
 
 pub fn role(level: i32, kind: i32) -> Role {
     match (level, kind) {
@@ -17,22 +18,6 @@ pub fn role(level: i32, kind: i32) -> Role {
         (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => Role::Class,
         _ => Role::Other,
     }
-}
-
-/// From an in_pktinfo: interface, local address, destination address.
-pub fn local_v4(value: &[u8]) -> Option<Source> {
-    let interface = u32::from_ne_bytes(*value.first_chunk()?);
-    let local: [u8; 4] = value.get(4..8)?.try_into().ok()?;
-    Some(Source { local: IpAddr::from(local), interface })
-}
-
-pub fn push_source_v4(ancillary: &mut Ancillary, local: Ipv4Addr) {
-    let information = libc::in_pktinfo {
-        ipi_ifindex: 0,
-        ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(local.octets()) },
-        ipi_addr: libc::in_addr { s_addr: 0 },
-    };
-    ancillary.push(libc::IPPROTO_IP, libc::IP_PKTINFO, information);
 }
 
 /// Have the kernel cut the bytes into datagrams of this size.

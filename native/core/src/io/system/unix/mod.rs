@@ -1,7 +1,11 @@
 //! Linux, macOS and the BSDs.
 
 mod errors;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod in_pktinfo;
 mod messages;
+#[cfg(not(target_os = "linux"))]
+mod no_trains;
 mod queue;
 mod signal;
 
