@@ -71,7 +71,7 @@ class Tun:
 
         With `offload` a virtio header stands before each packet, unless WGTUN_OFFLOAD is off.
         """
-        encoded = name.encode()
+        encoded = os.fsencode(name)
         if len(encoded) >= _NAME_SIZE:
             raise PlatformError(f"interface name {name!r} is too long: at most {_NAME_SIZE - 1} bytes")
         virtio = offload and bool(allowed() & _OFFLOADS)
@@ -146,7 +146,7 @@ class Tun:
     def set_mtu(self, mtu: int) -> None:
         """Set the interface's MTU, within its namespace. Raises OSError."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            fcntl.ioctl(control, _SIOCSIFMTU, _IFREQ_INT.pack(self.name.encode(), mtu))
+            fcntl.ioctl(control, _SIOCSIFMTU, _IFREQ_INT.pack(os.fsencode(self.name), mtu))
 
     def open_namespace(self) -> int:
         """A descriptor of the network namespace that the interface is in. Raises TunnelGone, OSError."""
@@ -160,7 +160,7 @@ class Tun:
     def _interface(self) -> tuple[str, int]:
         answer = fcntl.ioctl(self.fileno(), _TUNGETIFF, bytes(_IFREQ_FLAGS.size))
         name, flags = _IFREQ_FLAGS.unpack(answer)
-        return name.rstrip(b"\0").decode(), flags
+        return os.fsdecode(name.rstrip(b"\0")), flags
 
     def close(self) -> None:
         """Give up the descriptors; an interface that nobody else holds disappears."""
