@@ -255,11 +255,25 @@ def test_a_failed_start_is_1_says_why_and_leaves_nothing(
         assert_nothing_left(host)
 
 
-def test_two_daemons_for_one_name(host: Host) -> None:
-    pid = background(host)
-    done = start(host, NAME)
+@pytest.mark.skipif(backend() != "native", reason="the Python engine reads one queue")
+def test_a_background_daemon_has_all_queues(host: Host) -> None:
+    pid = background(host, WGTUN_QUEUES="3")
+    assert "numqueues 3" in host.ip("-d", "link", "show", NAME)
+    host.ip("link", "set", NAME, "up", "mtu", "1333")
+    wait_for(lambda: run("wg", "show", NAME, "listen-port") != "0\n")
+    assert "error" not in run(sys.executable, "-m", "wgtun.cli.main", "show", NAME)
+    os.kill(pid, signal.SIGTERM)
+    assert_nothing_left(host)
+
+
+@pytest.mark.parametrize("queues", ["1", "3"])
+def test_two_daemons_for_one_name(host: Host, queues: str) -> None:
+    pid = background(host, WGTUN_QUEUES=queues)
+    host.ip("link", "set", NAME, "mtu", "1333")
+    done = start(host, NAME, WGTUN_QUEUES=queues)
     assert done.returncode == 1
     assert "another program" in done.stderr
+    assert "mtu 1333" in host.ip("link", "show", NAME)
     with Lab() as lab:  # the name is free there, but the socket is taken
         done = start(lab.host(), NAME)
         assert done.returncode == 1

@@ -80,7 +80,7 @@ def _be_the_daemon(tun: DescriptorTun, listener: ListeningSocket, tell_ready: in
     for stream in (0,) if keep_streams else (0, 1, 2):
         os.dup2(null, stream)
     start = 3
-    for kept in sorted((tun.fileno(), listener.fileno(), tell_ready)):
+    for kept in sorted((*tun.filenos(), listener.fileno(), tell_ready)):
         os.closerange(start, kept)
         start = kept + 1
     os.closerange(start, os.sysconf("SC_OPEN_MAX"))
