@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.support.namespaces import SOCKETS, needs_namespaces, run
+from tests.support.namespaces import SOCKETS, needs_namespaces, run, wait_for
 from wgtun.backend import backend
 
 DEMO = [sys.executable, "-m", "wgtun.cli.main", "demo", "--seconds"]
@@ -49,11 +49,16 @@ def test_a_demo_that_is_ended_leaves_nothing_behind(number: signal.Signals) -> N
         assert process.stdout is not None
         while "TCP through the tunnel" not in process.stdout.readline():
             assert process.poll() is None
+        for letter in "ab":  # the daemon and one end of the transfer
+            words = "ip", "netns", "pids", f"wgtun-demo-{letter}-{process.pid}"
+            wait_for(lambda words=words: len(run(*words).split()) == 2)  # type: ignore[misc]
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (128 + number, "")
-    assert f"-{process.pid}" not in run("ip", "netns", "list")
-    assert str(process.pid) not in " ".join(path.name for path in SOCKETS.iterdir())
+    left = {*run("ip", "netns", "list").split(), *(path.stem for path in SOCKETS.iterdir())}
+    for letter in "ab":
+        assert f"wgtun-demo-{letter}-{process.pid}" not in left
+        assert f"wgdemo{letter}{process.pid % 100000}" not in left
 
 
 @pytest.mark.netns

@@ -24,10 +24,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     reason = "" if args.rootless else reason_for_rootless()
-    if sys.platform == "linux" and not reason and not args.rootless:
-        from wgtun.cli.demo.namespaces import run_in_namespaces
+    if sys.platform == "linux" and not args.rootless:
+        from wgtun.cli.demo.namespaces import run_in_namespaces, why_not
 
-        return run_in_namespaces(args.seconds)
+        reason = reason or why_not()
+        if not reason:
+            return run_in_namespaces(args.seconds)
     if sys.platform != "win32":
         from wgtun.cli.demo.one_process import run_in_one_process
 
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def reason_for_rootless() -> str:
-    """Why namespaces can't be used; empty when they can."""
+    """What namespaces would need and is not there; empty when all is."""
     if sys.platform != "linux":
         return "this is not Linux"
     if os.geteuid() != 0:
@@ -50,6 +52,4 @@ def reason_for_rootless() -> str:
         os.close(os.open("/dev/net/tun", os.O_RDWR))
     except OSError as error:
         return f"can't open /dev/net/tun: {error.strerror}"
-    from wgtun.cli.demo.namespaces import why_not
-
-    return why_not()
+    return ""

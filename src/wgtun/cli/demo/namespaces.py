@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import NoReturn
 
 from wgtun.allowed_ip import AllowedIP
@@ -37,10 +37,12 @@ def why_not() -> str:
     return ""
 
 
-def _ip(*arguments: str) -> None:
+def _ip(*arguments: str) -> str:
+    """What ip(8) prints. Raises WireGuardError."""
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise WireGuardError(f"`ip {' '.join(arguments)}`: {done.stderr.strip()}")
+    return done.stdout
 
 
 class _Host:
@@ -54,6 +56,7 @@ class _Host:
         self.private_key = PrivateKey.generate()
         _ip("netns", "add", self.namespace)
         cleanup.callback(_ip, "netns", "del", self.namespace)
+        cleanup.callback(self._end_strays)
         self._cleanup = cleanup
 
     def ip(self, *arguments: str) -> None:
@@ -72,6 +75,12 @@ class _Host:
             if daemon.poll() is not None or time.monotonic() > give_up:
                 raise WireGuardError("the daemon did not start")
             time.sleep(0.02)
+
+    def _end_strays(self) -> None:
+        """Programs that a signal interrupted us in starting."""
+        for process in _ip("netns", "pids", self.namespace).split():
+            with suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGTERM)
 
     def state(self) -> DeviceState:
         with UapiClient(self.interface) as client:
