@@ -158,7 +158,7 @@ def test_a_template_name_gets_a_number(host: Host) -> None:
 
 @pytest.mark.defect(21)
 @pytest.mark.parametrize(
-    "words", [(), ("a", "b", "c"), ("-x",), ("--foo",), (NAME, "-f"), ("-f",), ("--version", "x"), ("-f", "-f")]
+    "words", [(), ("",), ("a", "b", "c"), ("-x",), ("--foo",), (NAME, "-f"), ("-f",), ("--version", "x"), ("-f", "-f")]
 )
 def test_wrong_usage_is_2_and_on_standard_error(host: Host, words: tuple[str, ...]) -> None:
     done = start(host, *words)
@@ -179,7 +179,55 @@ def test_version_and_help(host: Host) -> None:
     help_text = start(host, "--help")
     assert help_text.returncode == 0
     assert "LOG_LEVEL" in help_text.stdout
+    for redirection, problem in ((">&-", "closed"), (">/dev/full", "No space left")):
+        failed = host.popen("sh", "-c", f"exec {COMMAND[0]} --version {redirection}", stderr=subprocess.PIPE)
+        assert problem in failed.communicate(timeout=10)[1]
+        assert failed.returncode == 1
+    nonsense = start(host, "--version", WGTUN_ENGINE="nonsense")
+    assert (nonsense.returncode, nonsense.stderr.count("\n")) == (1, 1)
     assert host.ip("link").count("mtu") == 1  # loopback alone
+
+
+@pytest.mark.parametrize("foreground", [True, False])
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_left_to_nobody(host: Host, closed: str, foreground: bool) -> None:
+    """Or the TUN would be standard output."""
+    words = f"exec {COMMAND[0]} {'-f' if foreground else ''} {NAME} {closed}"
+    starting = host.popen("sh", "-c", words, env={"LOG_LEVEL": "verbose"})
+    if not foreground:
+        assert starting.wait(10) == 0
+    wait_for(path_of().exists)
+    host.ip("link", "set", NAME, "up")
+    (pid,) = daemons()
+    streams = [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)]
+    assert not any(stream.startswith(("/dev/net", "socket:", "anon_inode")) for stream in streams), streams
+    os.kill(pid, signal.SIGTERM)
+    assert_nothing_left(host)
+    assert starting.wait(10) == 0
+
+
+def test_a_log_that_nobody_takes_is_no_reason_to_complain(host: Host) -> None:
+    with Path("/dev/full").open("w") as full:
+        daemon = host.popen(*COMMAND, "-f", NAME, env={"LOG_LEVEL": "verbose"}, stdout=full, stderr=subprocess.PIPE)
+        wait_for(path_of().exists)
+        daemon.terminate()
+        _, complaints = daemon.communicate(timeout=10)
+    assert (daemon.returncode, complaints) == (0, "")
+
+
+def test_names_and_logs_in_other_encodings(host: Host) -> None:
+    name = os.fsdecode(b"wgd\xff%d" % (os.getpid() % 10000))
+    env = {"LOG_LEVEL": "verbose", "PYTHONIOENCODING": "ascii"}
+    daemon = host.popen(*COMMAND, "-f", name, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_for(path_of(name).exists)
+    run("wg", "set", name, "peer", run("wg", "genpsk").strip())
+    daemon.terminate()
+    out, _ = daemon.communicate(timeout=10)
+    assert daemon.returncode == 0
+    assert "INFO: (wgd\\udcff" in out
+    assert "\\u2026" in out, "the sign in the middle of a peer's name"
+    assert "Traceback" not in out
+    assert not path_of(name).exists()
 
 
 @pytest.mark.parametrize("foreground", [True, False])
@@ -207,11 +255,25 @@ def test_a_failed_start_is_1_says_why_and_leaves_nothing(
         assert_nothing_left(host)
 
 
-def test_two_daemons_for_one_name(host: Host) -> None:
-    pid = background(host)
-    done = start(host, NAME)
+@pytest.mark.skipif(backend() != "native", reason="the Python engine reads one queue")
+def test_a_background_daemon_has_all_queues(host: Host) -> None:
+    pid = background(host, WGTUN_QUEUES="3")
+    assert "numqueues 3" in host.ip("-d", "link", "show", NAME)
+    host.ip("link", "set", NAME, "up", "mtu", "1333")
+    wait_for(lambda: run("wg", "show", NAME, "listen-port") != "0\n")
+    assert "error" not in run(sys.executable, "-m", "wgtun.cli.main", "show", NAME)
+    os.kill(pid, signal.SIGTERM)
+    assert_nothing_left(host)
+
+
+@pytest.mark.parametrize("queues", ["1", "3"])
+def test_two_daemons_for_one_name(host: Host, queues: str) -> None:
+    pid = background(host, WGTUN_QUEUES=queues)
+    host.ip("link", "set", NAME, "mtu", "1333")
+    done = start(host, NAME, WGTUN_QUEUES=queues)
     assert done.returncode == 1
     assert "another program" in done.stderr
+    assert "mtu 1333" in host.ip("link", "show", NAME)
     with Lab() as lab:  # the name is free there, but the socket is taken
         done = start(lab.host(), NAME)
         assert done.returncode == 1
@@ -353,7 +415,8 @@ def test_a_stalled_client_delays_nobody(host: Host) -> None:
 
 
 @pytest.mark.defect(22)
-def test_errors_of_a_background_daemon_reach_the_system_log() -> None:
+@pytest.mark.parametrize("reader_left", [False, True], ids=["no streams", "a reader that left"])
+def test_errors_of_a_background_daemon_reach_the_system_log(reader_left: bool) -> None:
     """In a mount namespace of its own, whose /dev holds a /dev/log of ours."""
     program = f"""
 import os, socket, subprocess
@@ -363,7 +426,12 @@ subprocess.run("mount -t tmpfs none /mnt && mkdir -p /mnt/net && "
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 log.bind("/dev/log")
 log.settimeout(5)
-subprocess.run({[*COMMAND, NAME]!r}, check=True)
+if {reader_left}:
+    reader, writer = os.pipe()
+    os.close(reader)
+    subprocess.run({[*COMMAND, NAME]!r}, stdout=writer, env=os.environ | {{"LOG_LEVEL": "error"}}, check=True)
+else:
+    subprocess.run({[*COMMAND, NAME]!r}, check=True)
 client = socket.socket(socket.AF_UNIX)
 client.connect("{path_of()}")
 client.sendall(b"set=1\\nnonsense=1\\n\\n")
@@ -379,6 +447,7 @@ os.unlink("{path_of()}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "wireguard-py" in done.stdout
     assert "nonsense" in done.stdout
+    assert done.stderr == ""
 
 
 def test_idle_daemons_use_no_cpu() -> None:

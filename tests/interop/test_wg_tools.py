@@ -28,7 +28,7 @@ PEER = [f"[Peer]\nPublicKey={key}\n" for key in KEYS]
 
 STEPS: list[tuple[list[str], str]] = [
     (["set", "X", "private-key", "/dev/stdin"], PRIVATE),
-    (["set", "X", "listen-port", "41820", "fwmark", "0x1234"], ""),
+    (["set", "X", "listen-port", "41820", "fwmark", "0xfedcba98"], ""),
     (["set", "X", "peer", KEYS[0], "allowed-ips", "10.1.0.0/16,fd01::/64,10.9.9.9"], ""),
     (["set", "X", "peer", KEYS[1], "endpoint", "192.0.2.77:1", "persistent-keepalive", "25"], ""),
     (["set", "X", "peer", KEYS[2], "endpoint", "[2001:db8::77]:65535", "preshared-key", "/dev/stdin"], PSK),

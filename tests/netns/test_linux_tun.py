@@ -59,9 +59,36 @@ def test_impossible_names_say_why(name: str) -> None:
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
-def test_a_busy_interface_says_so(tun: Tun) -> None:
+@pytest.mark.parametrize("queues", [1, 3])
+@pytest.mark.parametrize("present_queues", [1, 3])
+def test_a_busy_interface_says_so_and_is_left_alone(present_queues: int, queues: int) -> None:
+    present = Tun.create(NAME, queues=present_queues)
+    run("ip", "link", "set", NAME, "mtu", "1333")
     with pytest.raises(PlatformError, match="another program"):
-        Tun.create(NAME)
+        Tun.create(NAME, queues=queues)
+    assert "mtu 1333" in run("ip", "link", "show", NAME)
+    present.close()
+    assert NAME not in links()
+
+
+@pytest.mark.parametrize("queues", [1, 3])
+def test_an_interface_that_nobody_uses_is_taken(queues: int) -> None:
+    run("ip", "tuntap", "add", "dev", NAME, "mode", "tun")
+    try:
+        tun = Tun.create(NAME, queues=queues)
+        assert tun.name == NAME
+        assert len(tun.filenos()) == 1, "it was made with one queue"
+        tun.close()
+    finally:
+        run("ip", "link", "del", NAME)
+
+
+def test_several_queues() -> None:
+    for name in (NAME, "wgtpl%d"):
+        tun = Tun.create(name, queues=3)
+        assert len(tun.filenos()) == 3
+        assert "numqueues 3" in run("ip", "-d", "link", "show", tun.name)
+        tun.close()
 
 
 def test_adoption_leaves_the_mtu_alone(tun: Tun) -> None:

@@ -266,13 +266,20 @@ def test_trains_that_do_not_fit_the_path_are_sent_singly_without_loss() -> None:
 
 @pytest.mark.netns
 @needs_namespaces
-def test_the_mark_is_set_on_both_sockets() -> None:
-    opened = UdpSockets.open(0, 77)
-    marks = [each.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) for each in opened._by_family.values()]
-    assert marks == [77, 77]
+@pytest.mark.parametrize("mark", [77, 0x80000000, 0xFFFFFFFF])
+def test_the_mark_is_set_on_both_sockets(mark: int) -> None:
+    def marks() -> list[int]:
+        return [each.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) & 0xFFFFFFFF for each in opened._by_family.values()]
+
+    opened = UdpSockets.open(0, mark)
+    assert marks() == [mark, mark]
     opened.set_mark(0)
-    marks = [each.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) for each in opened._by_family.values()]
-    assert marks == [0, 0]
+    assert marks() == [0, 0]
+    opened.set_mark(mark)
+    assert marks() == [mark, mark]
+    loopback = ("127.0.0.1", opened.port)
+    assert opened.path_mtu(loopback) > 60_000
+    UdpSockets.connected(loopback, mark).close()
     opened.close()
 
 

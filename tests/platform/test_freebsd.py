@@ -172,14 +172,14 @@ class Sockets(UdpSockets):
 
 
 def test_options_of_the_sockets() -> None:
-    sockets = Sockets.open(0, 0xBEEF)
+    sockets = Sockets.open(0, 0xFEDCBEEF)
     v4, v6 = sockets._by_fileno.values()
     assert isinstance(v4, ScriptedSocket)
     assert isinstance(v6, ScriptedSocket)
     rest = [
         (socket.SOL_SOCKET, socket.SO_RCVBUF, 7 << 20),
         (socket.SOL_SOCKET, socket.SO_SNDBUF, 7 << 20),
-        (socket.SOL_SOCKET, 0x1015, 0xBEEF),
+        (socket.SOL_SOCKET, 0x1015, b"\xef\xbe\xdc\xfe"),
     ]
     assert v4.options == [(0, 7, 1), (0, 20, 1), (0, 68, 1), *rest]
     assert v6.options == [(41, socket.IPV6_V6ONLY, 1), (41, 36, 1), (41, 57, 1), *rest]

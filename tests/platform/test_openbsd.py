@@ -156,7 +156,7 @@ def test_options_of_the_sockets() -> None:
     rest = [
         (socket.SOL_SOCKET, socket.SO_RCVBUF, 7 << 20),
         (socket.SOL_SOCKET, socket.SO_SNDBUF, 7 << 20),
-        (socket.SOL_SOCKET, 0x1021, 3),
+        (socket.SOL_SOCKET, 0x1021, b"\x03\0\0\0"),
     ]
     assert v4.options == [(0, 7, 1), (0, 30, 1), *rest]
     assert v6.options == [(41, socket.IPV6_V6ONLY, 1), (41, 36, 1), (41, 57, 1), *rest]

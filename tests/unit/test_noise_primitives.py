@@ -220,6 +220,14 @@ def test_tai64n() -> None:
     for later in (10, 10_000, 1_000_000, 10_000_000):
         assert tai64n.stamp(123_456_789 + later) <= base
     assert tai64n.stamp(123_456_789 + 20_000_000) > base
+    assert tai64n.stamp(5 * SECOND, base) == tai64n.stamp(5 * SECOND), "time goes on: nothing to do"
+    for seconds_back in range(100):  # the clock stands, or goes back
+        following = tai64n.stamp(123_456_789 - seconds_back * SECOND, base)
+        assert following > base
+        assert following[8:] < SECOND.to_bytes(4, "big")
+        assert not int.from_bytes(following[8:], "big") & 0xFFFFFF
+        base = following
+    assert base <= tai64n.stamp(123_456_789 + 100 * 17_000_000)
 
 
 @pytest.mark.parametrize("size", [1, 31, 32])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -77,6 +79,19 @@ def test_only_served_interfaces_are_listed_and_nothing_is_removed(tmp_path: Path
         before = sorted(os.listdir(tmp_path))
         assert sorted(interfaces(str(tmp_path))) == ["wg0", "wg1"]
         assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_whoever_may_not_look_is_told_so() -> None:
+    with tempfile.TemporaryDirectory() as directory, served_in_background({"wg0": FakeDevice()}, directory):
+        os.chmod(directory, 0o755)
+        os.seteuid(65534)
+        try:
+            assert interfaces(directory) == ["wg0"]
+            with pytest.raises(PlatformError, match="no permission to configure wg0; try as root"):
+                UapiClient("wg0", directory)
+        finally:
+            os.seteuid(0)
 
 
 def answered_with(directory: Path, answer: bytes) -> UapiError:

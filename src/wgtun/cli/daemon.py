@@ -7,6 +7,7 @@ import sys
 
 from wgtun import __version__
 from wgtun.cli.start_error import StartError
+from wgtun.cli.streams import open_missing, printing
 from wgtun.errors import WireGuardError
 
 _USAGE = "usage: wireguard-py [-f | --foreground] INTERFACE-NAME\n       wireguard-py --version | --help\n"
@@ -43,13 +44,12 @@ def main() -> int:
     else:
         from wgtun.cli.unix_daemon import run_words
     arguments = sys.argv[1:]
-    if arguments == ["--version"]:
-        sys.stdout.write(_version_text())
-        return 0
-    if arguments in (["--help"], ["-h"]):
-        sys.stdout.write(_HELP)
-        return 0
     try:
+        if arguments == ["--version"]:
+            return printing("wireguard-py", lambda: _print(_version_text()))
+        if arguments in (["--help"], ["-h"]):
+            return printing("wireguard-py", lambda: _print(_HELP))
+        open_missing()
         status = run_words(arguments)
     except (StartError, WireGuardError) as error:
         sys.stderr.write(f"wireguard-py: {arguments[-1]}: {error}\n")
@@ -58,6 +58,11 @@ def main() -> int:
         sys.stderr.write(_USAGE)
         return 2
     return status
+
+
+def _print(text: str) -> int:
+    sys.stdout.write(text)
+    return 0
 
 
 def _version_text() -> str:

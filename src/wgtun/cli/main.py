@@ -7,12 +7,11 @@ for is loaded.
 from __future__ import annotations
 
 import argparse
-import errno
-import os
 import sys
 from importlib import import_module
 
 from wgtun import __version__
+from wgtun.cli.streams import printing
 from wgtun.errors import WireGuardError
 
 _VERBS = {
@@ -26,24 +25,11 @@ _VERBS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; the exit status is 0, 1 for an error, 2 for wrong usage."""
-    if sys.stdout is None:
-        print("wgtun: standard output is closed", file=sys.stderr)
-        return 1
+    arguments = sys.argv[1:] if argv is None else argv
     try:
-        try:
-            return _run(sys.argv[1:] if argv is None else argv)
-        finally:
-            sys.stdout.flush()  # a closed pipe or a full disk shows here, not while Python exits
-    except WireGuardError as error:
-        print(f"wgtun: {error}", file=sys.stderr)
-        return 1
+        return printing("wgtun", lambda: _run(arguments))
     except KeyboardInterrupt:
         return 130
-    except OSError as error:
-        if not _reader_left(error):
-            print(f"wgtun: {error}", file=sys.stderr)
-        _drop_output()
-        return 1
 
 
 def _run(arguments: list[str]) -> int:
@@ -57,17 +43,11 @@ def _run(arguments: list[str]) -> int:
         else:
             subparsers.add_parser(verb, help=summary)
     args = parser.parse_args(arguments)
-    return int(args.run(args))
-
-
-def _reader_left(error: OSError) -> bool:
-    """Whether it tells of a pipe that nobody reads; the C library of Windows has no better number for that."""
-    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
-
-
-def _drop_output() -> None:
-    """Keep Python from trying again to write the rest when it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        return int(args.run(args))
+    except WireGuardError as error:
+        print(f"wgtun: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

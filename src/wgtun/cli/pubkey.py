@@ -17,7 +17,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(_args: argparse.Namespace) -> int:
-    data = b"" if sys.stdin is None else sys.stdin.buffer.read(_LONGEST + 1)
+    data = sys.stdin.buffer.read(_LONGEST + 1)
     try:
         if len(data) > _LONGEST:
             raise InvalidKey("too much input")

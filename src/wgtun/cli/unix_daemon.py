@@ -36,7 +36,7 @@ def run_words(arguments: list[str]) -> int | None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     foreground = bool(arguments) and arguments[0] in ("-f", "--foreground")
     names = arguments[foreground:]
-    if len(names) != 1 or names[0].startswith("-"):
+    if len(names) != 1 or not names[0] or names[0].startswith("-"):
         return None
     tun, listener = _open(names[0])
     if not foreground and os.environ.get("WG_PROCESS_FOREGROUND") != "1":
@@ -80,7 +80,7 @@ def _be_the_daemon(tun: DescriptorTun, listener: ListeningSocket, tell_ready: in
     for stream in (0,) if keep_streams else (0, 1, 2):
         os.dup2(null, stream)
     start = 3
-    for kept in sorted((tun.fileno(), listener.fileno(), tell_ready)):
+    for kept in sorted((*tun.filenos(), listener.fileno(), tell_ready)):
         os.closerange(start, kept)
         start = kept + 1
     os.closerange(start, os.sysconf("SC_OPEN_MAX"))
@@ -88,7 +88,7 @@ def _be_the_daemon(tun: DescriptorTun, listener: ListeningSocket, tell_ready: in
         tun.take_over()
         return _serve(tun, listener, partial(_tell, tell_ready, _READY), syslog=not keep_streams)
     except (StartError, WireGuardError) as error:
-        _tell(tell_ready, str(error).encode())
+        _tell(tell_ready, str(error).encode(errors="backslashreplace"))
         return 1
 
 

@@ -28,7 +28,7 @@ def run_words(arguments: list[str]) -> int | None:
         return _run_service_word(*arguments)
     foreground = bool(arguments) and arguments[0] in ("-f", "--foreground")
     names = arguments[foreground:]
-    if len(names) != 1 or names[0].startswith("-"):
+    if len(names) != 1 or not names[0] or names[0].startswith("-"):
         return None
     from wgtun.platform.windows.console import stopped_by_console
 

@@ -5,6 +5,7 @@ Levels are those of `LOG_LEVEL`: verbose or debug, info, error, silent.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
@@ -53,11 +54,43 @@ class _Formatter(logging.Formatter):
         date = "%(asctime)s " if dated else ""
         super().__init__(f"%(levelname)s: ({interface}) {date}%(message)s", datefmt="%Y/%m/%d %H:%M:%S")
 
+    def format(self, record: logging.LogRecord) -> str:
+        """With escapes for bytes of names that are not UTF-8."""
+        return super().format(record).encode(errors="backslashreplace").decode()
+
 
 def _make_handler(stream: TextIO | None, *, syslog: bool) -> logging.Handler:
     if sys.platform != "win32" and syslog:
         return _SyslogHandler()
-    return logging.StreamHandler(stream or sys.stdout)
+    return _StreamHandler(stream or _standard_output())
+
+
+def _standard_output() -> TextIO:
+    """Without a buffer: what could not be written would be tried again while Python exits."""
+    if sys.platform == "win32":
+        return sys.stdout
+    raw = io.FileIO(sys.stdout.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(raw, sys.stdout.encoding, "backslashreplace", write_through=True)
+
+
+class _StreamHandler(logging.StreamHandler[TextIO]):
+    """To a stream; to the system log once that takes nothing more: its reader or terminal is gone, its disk full."""
+
+    _instead: logging.Handler | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._instead is None:
+            super().emit(record)
+        else:
+            self._instead.emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging calls it so
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+        elif sys.platform != "win32":
+            self._instead = _SyslogHandler()
+            self._instead.setFormatter(self.formatter)
+            self._instead.emit(record)
 
 
 if sys.platform != "win32":

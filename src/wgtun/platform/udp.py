@@ -23,6 +23,7 @@ MAX_REMEMBERED = 1024
 _ANCILLARY_SIZE = 256  # source address, interface, segment size and traffic class, with room to spare
 _PORT_TRIES = 100
 _INT = Struct("=i")
+_MARK = Struct("=I")  # as bytes: for Python, a socket option that is a number has a sign
 _PKTINFO6 = Struct("=16sI")  # local address, interface index
 
 _FAMILY_MISSING = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
@@ -143,8 +144,7 @@ class UdpSockets:
             if family == socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             cls.configure(opened)
-            if mark and cls.MARK is not None:
-                opened.setsockopt(socket.SOL_SOCKET, cls.MARK, mark)
+            cls.mark(opened, mark)
             opened.bind((address, port))
         except BaseException:
             opened.close()
@@ -156,13 +156,18 @@ class UdpSockets:
         """A socket that knows the way there, as datagrams with this fwmark go; it sends nothing. Raises OSError."""
         probe = cls.new_socket(socket.AF_INET6 if len(address) == 4 else socket.AF_INET)
         try:
-            if mark and cls.MARK is not None:
-                probe.setsockopt(socket.SOL_SOCKET, cls.MARK, mark)
+            cls.mark(probe, mark)
             probe.connect(address)
         except BaseException:
             probe.close()
             raise
         return probe
+
+    @classmethod
+    def mark(cls, opened: socket.socket, mark: int) -> None:
+        """Give a new socket this fwmark, 32 bits; 0 needs nothing. Raises OSError."""
+        if mark and cls.MARK is not None:
+            opened.setsockopt(socket.SOL_SOCKET, cls.MARK, _MARK.pack(mark))
 
     def filenos(self) -> Sequence[int]:
         return list(self._by_fileno)
@@ -292,13 +297,13 @@ class UdpSockets:
         if self.MARK is None:
             return
         sockets = list(self._by_fileno.values())
-        old = sockets[0].getsockopt(socket.SOL_SOCKET, self.MARK)
+        old = sockets[0].getsockopt(socket.SOL_SOCKET, self.MARK, _MARK.size)
         try:
             for each in sockets:
-                each.setsockopt(socket.SOL_SOCKET, self.MARK, mark)
+                each.setsockopt(socket.SOL_SOCKET, self.MARK, _MARK.pack(mark))
         except OSError:
             for each in sockets:
-                if each.getsockopt(socket.SOL_SOCKET, self.MARK) != old:
+                if each.getsockopt(socket.SOL_SOCKET, self.MARK, _MARK.size) != old:
                     each.setsockopt(socket.SOL_SOCKET, self.MARK, old)
             raise
 

@@ -57,7 +57,8 @@ class Peer:
         self._macs = MacGenerator(public_key)
         self._static_static: Secret | None = None
         self._handshake: InitiatorHandshake | None = None
-        self._last_timestamp = bytes(12)
+        self._last_timestamp = bytes(12)  # of the peer's initiations
+        self._last_stamp = bytes(12)  # of ours: the peer refuses an earlier one, even if our clock went back
         self._last_initiation_consumed: int | None = None
         self._last_handshake_sent: int | None = None
         self._attempts = 0
@@ -156,6 +157,7 @@ class Peer:
         self._session_wanted = False
         self._disarm("gate")
         self._abandon_handshake()
+        self._last_stamp = tai64n.stamp(at.wall, self._last_stamp)
         self._handshake, message = InitiatorHandshake.start(
             context.provider,
             static,
@@ -163,7 +165,7 @@ class Peer:
             static_static,
             ephemeral=context.new_ephemeral(self),
             sender_index=context.indices.allocate(self),
-            timestamp=tai64n.stamp(at.wall),
+            timestamp=self._last_stamp,
         )
         self._send_handshake(at, message)
         self._arm("retransmit", at.now + context.timing.rekey_timeout + context.jitter())

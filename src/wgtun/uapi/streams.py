@@ -95,7 +95,10 @@ else:
         return connection
 
     def served(directory: str = DIRECTORY) -> Iterator[str]:
-        """The names of interfaces that a daemon serves, as `wg` lists them. Raises OSError."""
+        """The names of interfaces that a daemon serves, as `wg` lists them: also those that are not ours to look at.
+
+        Raises OSError.
+        """
         try:
             names = os.listdir(directory)
         except FileNotFoundError:
@@ -107,5 +110,7 @@ else:
     def _is_interface(path: str) -> bool:
         try:
             return stat.S_ISSOCK(os.lstat(path).st_mode) and is_served(path)
-        except OSError:  # gone again, or not ours to look at
+        except PermissionError:  # it has a daemon, or had; whoever connects hears that it is not theirs
+            return True
+        except OSError:  # gone again
             return False

@@ -23,22 +23,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    reason = reason_for_rootless()
-    if sys.platform == "linux" and not reason and not args.rootless:
-        from wgtun.cli.demo.namespaces import run_in_namespaces
+    reason = "" if args.rootless else reason_for_rootless()
+    if sys.platform == "linux" and not args.rootless:
+        from wgtun.cli.demo.namespaces import run_in_namespaces, why_not
 
-        return run_in_namespaces(args.seconds)
+        reason = reason or why_not()
+        if not reason:
+            return run_in_namespaces(args.seconds)
     if sys.platform != "win32":
         from wgtun.cli.demo.one_process import run_in_one_process
 
-        if reason and not args.rootless:
+        if reason:
             print(f"Not using network namespaces: {reason}.", file=sys.stderr)
         return run_in_one_process(args.seconds)
     raise PlatformError("the demo needs Linux, macOS or a BSD")
 
 
 def reason_for_rootless() -> str:
-    """Why namespaces can't be used; empty when they can."""
+    """What namespaces would need and is not there; empty when all is."""
     if sys.platform != "linux":
         return "this is not Linux"
     if os.geteuid() != 0:
@@ -46,4 +48,8 @@ def reason_for_rootless() -> str:
     missing = [program for program in ("ip", "ping") if shutil.which(program) is None]
     if missing:
         return f"{' and '.join(missing)} not found (Debian packages iproute2, iputils-ping)"
-    return "" if os.path.exists("/dev/net/tun") else "/dev/net/tun does not exist"
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        return f"can't open /dev/net/tun: {error.strerror}"
+    return ""

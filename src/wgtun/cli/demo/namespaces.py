@@ -7,9 +7,11 @@ import sys
 assert sys.platform == "linux"
 
 import os
+import signal
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from typing import NoReturn
 
 from wgtun.allowed_ip import AllowedIP
 from wgtun.cli.demo.report import step, summary
@@ -22,8 +24,25 @@ from wgtun.uapi.model import DeviceState, PeerChange, SetRequest
 _PORT = 51820
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True)
+def why_not() -> str:
+    """Why the system does not let us have namespaces with a cable, as in a container; empty when it does."""
+    namespace = f"wgtun-demo-{os.getpid()}"
+    with ExitStack() as cleanup:
+        try:
+            _ip("netns", "add", namespace)
+            cleanup.callback(_ip, "netns", "del", namespace)
+            _ip("-n", namespace, "link", "add", "veth-a", "type", "veth", "peer", "name", "veth-b")
+        except WireGuardError as error:
+            return str(error)
+    return ""
+
+
+def _ip(*arguments: str) -> str:
+    """What ip(8) prints. Raises WireGuardError."""
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise WireGuardError(f"`ip {' '.join(arguments)}`: {done.stderr.strip()}")
+    return done.stdout
 
 
 class _Host:
@@ -37,6 +56,7 @@ class _Host:
         self.private_key = PrivateKey.generate()
         _ip("netns", "add", self.namespace)
         cleanup.callback(_ip, "netns", "del", self.namespace)
+        cleanup.callback(self._end_strays)
         self._cleanup = cleanup
 
     def ip(self, *arguments: str) -> None:
@@ -56,6 +76,12 @@ class _Host:
                 raise WireGuardError("the daemon did not start")
             time.sleep(0.02)
 
+    def _end_strays(self) -> None:
+        """Programs that a signal interrupted us in starting."""
+        for process in _ip("netns", "pids", self.namespace).split():
+            with suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGTERM)
+
     def state(self) -> DeviceState:
         with UapiClient(self.interface) as client:
             return client.get()
@@ -73,6 +99,8 @@ class _Host:
 
 
 def run_in_namespaces(seconds: float) -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     print("wgtun demo: two network namespaces, wireguard-py in each")
     with ExitStack() as cleanup:
         first, second = hosts = [_Host(cleanup, letter, number) for number, letter in enumerate("ab", 1)]
@@ -90,10 +118,21 @@ def run_in_namespaces(seconds: float) -> int:
         second.configure(first)
         step(f"configured over the UAPI socket: {first.inner} <-> {second.inner}")
         step(f"ping {second.inner} through the tunnel:")
-        subprocess.run(first.command("ping", "-n", "-c", "3", "-i", "0.2", "-W", "5", second.inner), check=True)
+        _run(first.command("ping", "-n", "-c", "3", "-i", "0.2", "-W", "5", second.inner))
         step(f"TCP through the tunnel for {seconds:g} s")
         transfer = _transfer(first, second, seconds)
         return summary(first.state(), second.state(), transfer)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    """End, but clean up."""
+    raise SystemExit(128 + number)
+
+
+def _run(words: list[str]) -> None:
+    """Run a program that prints what it does. Raises WireGuardError."""
+    if status := subprocess.run(words, check=False).returncode:
+        raise WireGuardError(f"`{' '.join(words)}` ended with {status}")
 
 
 def _transfer(sender: _Host, receiver: _Host, seconds: float) -> str:
@@ -102,7 +141,7 @@ def _transfer(sender: _Host, receiver: _Host, seconds: float) -> str:
     assert sink.stdout is not None
     try:
         port = sink.stdout.readline().strip()
-        subprocess.run(sender.command(*module, "send", receiver.inner, port, str(seconds)), check=True, timeout=60)
+        _run(sender.command(*module, "send", receiver.inner, port, str(seconds)))
         return sink.stdout.readline().strip()
     finally:
         sink.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 import time
@@ -31,6 +32,7 @@ def send(address: str, port: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever interrupts the demo wants no traceback of ours
     if sys.argv[1] == "receive":
         receive(sys.argv[2])
     else:

@@ -95,7 +95,7 @@ def identify_namespace(query_socket: socket.socket, namespace: int) -> int:
 
 def find_link(query_socket: socket.socket, name: str, namespace: int | None) -> LinkMessage | None:
     """The present state of one link; None when there is none of this name. Raises OSError."""
-    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, name.encode() + b"\0")
+    body = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, os.fsencode(name) + b"\0")
     if namespace is not None:
         body += _attribute(_IFLA_TARGET_NETNSID, _INT.pack(namespace))
     _request(query_socket, RTM_GETLINK, body)

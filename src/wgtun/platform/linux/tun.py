@@ -34,6 +34,7 @@ _IFF_TUN = 0x0001
 _IFF_MULTI_QUEUE = 0x0100
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
+_IFF_TUN_EXCL = 0x8000
 _VIRTIO_HEADER_SIZE = 10
 _TUN_F_CSUM = 0x01
 _TUN_F_TSO = 0x02 | 0x04  # for IPv4 and IPv6
@@ -51,7 +52,7 @@ _SINGLE_PACKETS = "the Python engine takes single packets"
 _EXPLANATIONS = {
     errno.EPERM: "not permitted; run as root or with CAP_NET_ADMIN",
     errno.EBUSY: "another program uses the interface",
-    errno.EINVAL: "the name is not possible, or belongs to an interface that is not a TUN",
+    errno.EINVAL: "the name is not possible, or belongs to an interface that is not a TUN or that another program uses",
 }
 
 
@@ -71,17 +72,18 @@ class Tun:
 
         With `offload` a virtio header stands before each packet, unless WGTUN_OFFLOAD is off.
         """
-        encoded = name.encode()
+        encoded = os.fsencode(name)
         if len(encoded) >= _NAME_SIZE:
             raise PlatformError(f"interface name {name!r} is too long: at most {_NAME_SIZE - 1} bytes")
         virtio = offload and bool(allowed() & _OFFLOADS)
-        flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if virtio else 0) | (_IFF_MULTI_QUEUE if queues > 1 else 0)
+        flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if virtio else 0)
         tun = cls([])
         try:
-            for _ in range(queues):
+            tun._descriptors.append(_open_device())
+            encoded, queues = _make(tun.fileno(), encoded, flags, queues)
+            for _ in range(1, queues):
                 tun._descriptors.append(_open_device())
-                # The other queues join the interface that the first one made.
-                encoded = fcntl.ioctl(tun.filenos()[-1], _TUNSETIFF, _IFREQ_FLAGS.pack(encoded, flags))[:_NAME_SIZE]
+                _attach(tun._descriptors[-1], encoded, flags | _IFF_MULTI_QUEUE)
             if virtio:
                 tun.virtio = _switch_on_offloads(tun.fileno())
             tun.missing = missing(_OFFLOADS, tun.virtio or frozenset(), _NOT_THERE if offload else _SINGLE_PACKETS)
@@ -146,7 +148,7 @@ class Tun:
     def set_mtu(self, mtu: int) -> None:
         """Set the interface's MTU, within its namespace. Raises OSError."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            fcntl.ioctl(control, _SIOCSIFMTU, _IFREQ_INT.pack(self.name.encode(), mtu))
+            fcntl.ioctl(control, _SIOCSIFMTU, _IFREQ_INT.pack(os.fsencode(self.name), mtu))
 
     def open_namespace(self) -> int:
         """A descriptor of the network namespace that the interface is in. Raises TunnelGone, OSError."""
@@ -160,7 +162,7 @@ class Tun:
     def _interface(self) -> tuple[str, int]:
         answer = fcntl.ioctl(self.fileno(), _TUNGETIFF, bytes(_IFREQ_FLAGS.size))
         name, flags = _IFREQ_FLAGS.unpack(answer)
-        return name.rstrip(b"\0").decode(), flags
+        return os.fsdecode(name.rstrip(b"\0")), flags
 
     def close(self) -> None:
         """Give up the descriptors; an interface that nobody else holds disappears."""
@@ -173,6 +175,23 @@ def _open_device() -> int:
         return os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise PlatformError(f"can't open {_DEVICE}: {error.strerror}") from error
+
+
+def _make(descriptor: int, name: bytes, flags: int, queues: int) -> tuple[bytes, int]:
+    """Make the interface, or take one that was made for us; returns its name, and how many queues it can have."""
+    if queues > 1:
+        try:
+            # Only a new one: else we would join the queues of a daemon that runs, and take packets away from it.
+            return _attach(descriptor, name, flags | _IFF_MULTI_QUEUE | _IFF_TUN_EXCL), queues
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+    return _attach(descriptor, name, flags), 1
+
+
+def _attach(descriptor: int, name: bytes, flags: int) -> bytes:
+    """Make the descriptor one of the interface of this name; returns the name that it got."""
+    return fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ_FLAGS.pack(name, flags))[:_NAME_SIZE]
 
 
 def _switch_on_offloads(descriptor: int) -> frozenset[str]:

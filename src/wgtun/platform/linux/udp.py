@@ -108,7 +108,7 @@ class UdpSockets(TrainSockets):
         sender = self.for_address(address)
         assert sender is not None  # it has just sent
         try:
-            mark = sender.getsockopt(socket.SOL_SOCKET, socket.SO_MARK)
+            mark = sender.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) & 0xFFFFFFFF  # Python sees a sign
             with self.connected(address, mark) as probe:
                 return probe.getsockopt(*option)
         except OSError:
