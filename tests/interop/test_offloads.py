@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, connect, needs_namespaces, pair
+from tests.support import trains
+from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, Tunnel, connect, needs_namespaces, pair, wait_for
 from tests.support.transfer import Transfer
+from wgtun.backend import backend
 
 pytestmark = [pytest.mark.netns, needs_namespaces]
 
@@ -18,14 +22,16 @@ SIZE = 100_000_000
 @pytest.mark.parametrize(
     "environment",
     [
+        {},
         {"WGTUN_OFFLOAD": "off"},
         {"WGTUN_OFFLOAD": "no-tso"},
-        {"WGTUN_OFFLOAD": "no-uso,no-gro"},
+        {"WGTUN_OFFLOAD": "no-uso"},
         {"WGTUN_OFFLOAD": "no-gso"},
+        {"WGTUN_OFFLOAD": "no-gro"},
         {"WGTUN_OFFLOAD": "no-tso,no-uso"},
         {"WGTUN_QUEUES": "3"},
     ],
-    ids=lambda environment: "-".join(environment.values()),
+    ids=lambda environment: "-".join(environment.values()) or "all",
 )
 def test_transfers_both_ways(environment: dict[str, str]) -> None:
     with Lab() as lab:
@@ -33,6 +39,32 @@ def test_transfers_both_ways(environment: dict[str, str]) -> None:
         transfers = [Transfer(one, two, SIZE, ipv6=True), Transfer(two, one, SIZE, seed=2)]
         for transfer in transfers:
             transfer.finish()
+        for ipv6 in (False, True):
+            trains.cross(one, two, ipv6=ipv6)
+            trains.cross(two, one, ipv6=ipv6)
+
+
+@pytest.mark.skipif(shutil.which("iperf3") is None, reason="needs iperf3")
+@pytest.mark.skipif(backend() == "python", reason="the Python engine has one thread")
+def test_many_flows_keep_all_queues_busy() -> None:
+    with Lab() as lab:
+        one, two = pair(lab, env={"WGTUN_QUEUES": "3"})
+        one.ping(two)
+        before = busy(one)
+        two.host.popen("iperf3", "--server", "--one-off", "--bind", two.address, stdout=subprocess.DEVNULL)
+        words = ("iperf3", "--client", two.address, "--parallel", "24", "--bytes", "60M")
+        wait_for(lambda: "iperf Done" in one.host.run(*words, check=False), what="the server listens")
+        after = busy(one)
+        shares = sorted(after[name] - before[name] for name in after if "out" in name)
+        assert shares[-2] > shares[-1] / 5, "24 flows are hardly ever on one queue of three"
+
+
+def busy(tunnel: Tunnel) -> dict[str, int]:
+    """For how many nanoseconds each of the daemon's threads has run, by name."""
+    threads = Path(f"/proc/{tunnel.pid}/task").iterdir()
+    return {
+        (thread / "comm").read_text().strip(): int((thread / "schedstat").read_text().split()[0]) for thread in threads
+    }
 
 
 @pytest.mark.skipif(shutil.which("wireguard-go") is None, reason="needs wireguard-go")

@@ -84,14 +84,13 @@ impl Engine {
         let sockets = Arc::new(sockets);
         self.sockets.store(Some(sockets.clone()));
         let mut workers = lock(&self.socket_workers);
-        for (queue, (name, socket)) in sockets.all().enumerate() {
+        for (name, socket) in sockets.all() {
             let socket = socket.try_clone()?;
             let inbound = Inbound {
                 heart: self.heart.clone(),
                 tunnel: self.tunnel.clone(),
                 sockets: sockets.clone(),
                 train: self.new_train(),
-                queue,
             };
             workers.push(Worker::spawn(format!("wgtun-in-{name}"), self.heart.clone(), move |stop| {
                 inbound.run(stop, &socket);
