@@ -100,6 +100,19 @@ fn load(end: &End) -> (Arc<AtomicBool>, JoinHandle<()>) {
 }
 
 #[test]
+fn sockets_are_replaced_without_a_moment_that_has_none() {
+    let (first, _second) = ends(Format::Plain);
+    let (stop, sender) = load(&first);
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(1));
+        first.engine.attach_sockets(Sockets::new(&[first.socket.as_raw_fd()], true).unwrap()).unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    sender.join().unwrap();
+    assert_eq!(first.engine.heart.drops.get(DropReason::SendFailed), 0);
+}
+
+#[test]
 fn shutdown_ends_under_load() {
     let (first, second) = ends(Format::Plain);
     let (stop, sender) = load(&first);

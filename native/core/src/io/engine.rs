@@ -78,12 +78,11 @@ impl Engine {
         self.release(self.tunnel.swap(None));
     }
 
-    /// Send and receive here from now on; replaces the sockets attached before.
+    /// Send and receive here from now on; replaces the sockets attached before, without a moment that has none.
+    /// After an error those are still in use.
     pub fn attach_sockets(&self, sockets: Sockets) -> io::Result<()> {
-        self.detach_sockets();
         let sockets = Arc::new(sockets);
-        self.sockets.store(Some(sockets.clone()));
-        let mut workers = lock(&self.socket_workers);
+        let mut workers = Vec::new();
         for (name, socket) in sockets.all() {
             let socket = socket.try_clone()?;
             let inbound = Inbound {
@@ -96,6 +95,9 @@ impl Engine {
                 inbound.run(stop, &socket);
             })?);
         }
+        let before = self.sockets.swap(Some(sockets));
+        *lock(&self.socket_workers) = workers;
+        self.release(before);
         Ok(())
     }
 
