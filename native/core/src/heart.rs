@@ -177,6 +177,11 @@ impl Heart {
                 }
             }
             if !self.is_usable(now, &state) {
+                // Once more, now that nobody can discard what is staged meanwhile: what was staged after the
+                // interface went down would wait for a session that nobody makes.
+                if !self.up.load(Ordering::Relaxed) {
+                    return self.drops.count(DropReason::InterfaceDown, count - next);
+                }
                 for number in next..count {
                     let mut packet = vec![0; packets.size(number)];
                     packets.write(number, &mut packet);
