@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import trains
-from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, Tunnel, connect, needs_namespaces, pair, wait_for
+from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, Tunnel, connect, needs_namespaces, pair, run, wait_for
+from tests.support.read_out import document
 from tests.support.transfer import Transfer
 from wgtun.backend import backend
 
@@ -42,6 +44,38 @@ def test_transfers_both_ways(environment: dict[str, str]) -> None:
         for ipv6 in (False, True):
             trains.cross(one, two, ipv6=ipv6)
             trains.cross(two, one, ipv6=ipv6)
+
+
+@pytest.fixture(scope="session")
+def refuse_merged(tmp_path_factory: pytest.TempPathFactory) -> str:
+    library = tmp_path_factory.mktemp("refuse_merged") / "library.so"
+    source = Path(__file__).parents[1] / "support" / "refuse_merged.c"
+    run("cc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(source), "-ldl")
+    return str(library)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        ("REFUSE_TRAINS", errno.EIO),
+        ("REFUSE_TRAINS", errno.EINVAL),
+        ("REFUSE_TRAINS", errno.EMSGSIZE),
+        ("REFUSE_MERGED", errno.EINVAL),
+        ("REFUSE_MERGED", errno.ENOBUFS),
+    ],
+    ids=lambda value: value if isinstance(value, str) else errno.errorcode[value],
+)
+def test_what_the_kernel_refuses_merged_arrives_all_the_same(what: str, number: int, refuse_merged: str) -> None:
+    with Lab() as lab:
+        one, two = pair(lab, env={"LD_PRELOAD": refuse_merged, what: str(number)})
+        one.ping(two)
+        for ipv6 in (False, True):
+            trains.cross(one, two, ipv6=ipv6)
+            trains.cross(two, one, ipv6=ipv6)
+        assert not {"send_failed", "tun_write_failed"} & document(one)["drops"].keys()
+        refuses_for_good = (what, number) == ("REFUSE_TRAINS", errno.EIO)  # the device, not the way to a peer
+        assert ("gso" in document(one)["offloads"]) != refuses_for_good
 
 
 @pytest.mark.skipif(shutil.which("iperf3") is None, reason="needs iperf3")
