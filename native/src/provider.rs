@@ -23,7 +23,8 @@ fn handshake_error(py: Python<'_>, problem: &'static str) -> PyErr {
     }
 }
 
-fn exactly<const SIZE: usize>(what: &str, bytes: &[u8]) -> PyResult<[u8; SIZE]> {
+/// A reference, for a copy of a secret would have to be wiped.
+fn exactly<'a, const SIZE: usize>(what: &str, bytes: &'a [u8]) -> PyResult<&'a [u8; SIZE]> {
     bytes.try_into().map_err(|_| PyValueError::new_err(format!("{what} has {SIZE} bytes, not {}", bytes.len())))
 }
 
@@ -48,7 +49,7 @@ impl Provider {
     }
 
     fn load_private(&self, key: &[u8]) -> PyResult<PrivateKey> {
-        Ok(PrivateKey(x25519::PrivateKey::from_bytes(&exactly("a private key", key)?)))
+        Ok(PrivateKey(x25519::PrivateKey::from_bytes(exactly("a private key", key)?)))
     }
 
     fn generate_private(&self) -> PrivateKey {
@@ -60,7 +61,7 @@ impl Provider {
     }
 
     fn aead(&self, key: &[u8]) -> PyResult<TransportKey> {
-        Ok(TransportKey::new(aead::Key::new(&exactly("a key", key)?)))
+        Ok(TransportKey::new(aead::Key::new(exactly("a key", key)?)))
     }
 }
 
@@ -77,7 +78,7 @@ impl PrivateKey {
 
     fn exchange(&self, py: Python<'_>, public: &[u8]) -> PyResult<SharedSecret> {
         let public = exactly("a public key", public)?;
-        self.0.exchange(&public).map(SharedSecret).ok_or_else(|| handshake_error(py, "invalid public key"))
+        self.0.exchange(public).map(SharedSecret).ok_or_else(|| handshake_error(py, "invalid public key"))
     }
 }
 
@@ -165,7 +166,7 @@ impl TransportKey {
         let nonce = exactly("a nonce", nonce)?;
         let mut buffer = bytes_of(data)?;
         buffer.resize(buffer.len() + TAG_SIZE, 0);
-        self.0.seal_with(&nonce, associated_data.unwrap_or_default(), &mut buffer);
+        self.0.seal_with(nonce, associated_data.unwrap_or_default(), &mut buffer);
         Ok(PyBytes::new(py, &buffer))
     }
 
@@ -178,7 +179,7 @@ impl TransportKey {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let nonce = exactly("a nonce", nonce)?;
         let mut buffer = bytes_of(data)?;
-        let opened = self.0.open_with(&nonce, associated_data.unwrap_or_default(), &mut buffer);
+        let opened = self.0.open_with(nonce, associated_data.unwrap_or_default(), &mut buffer);
         Ok(PyBytes::new(py, opened.ok_or_else(|| InvalidTag::new_err("not authentic"))?))
     }
 }

@@ -154,12 +154,10 @@ class Device:
     def _open_or_retry(self) -> None:
         self._retry = None
         try:
-            sockets = self._underlay.open(self._listen_port, self._fwmark)
+            self._replace_sockets(self._underlay.open(self._listen_port, self._fwmark))
         except OSError as error:
             self._logger.error("Unable to open the sockets on port %d: %s; trying again", self._listen_port, error)
             self._retry = self._loop.call_later(_RETRY_OPEN, self._open_or_retry)
-        else:
-            self._replace_sockets(sockets)
 
     def _cancel_retry(self) -> None:
         if self._retry is not None:
@@ -167,16 +165,16 @@ class Device:
             self._retry = None
 
     def _replace_sockets(self, sockets: OuterSide | None) -> None:
-        """Use these sockets from now on; the old ones are closed after the new ones work."""
-        old, self._sockets = self._sockets, sockets
+        """Use these sockets from now on; the old ones are closed after the new ones work. Raises OSError."""
         if sockets is None:
             self.engine.detach_sockets()
         else:
-            self._cancel_retry()
             self.engine.attach_sockets(sockets)
+            self._cancel_retry()
             self._listen_port = sockets.port
             offloads = ", ".join(sorted(sockets.offloads)) or "no offloads"
             self._logger.debug("UDP bind has been updated: port %d, %s", sockets.port, offloads)
+        old, self._sockets = self._sockets, sockets
         if old is not None:
             old.close()
 

@@ -18,6 +18,8 @@ import pytest
 
 from wgtun.allowed_ip import AllowedIP
 from wgtun.constants import (
+    MAX_STAGED_IN_ALL,
+    MAX_STAGED_PACKETS,
     MILLISECOND,
     REJECT_AFTER_MESSAGES,
     SECOND,
@@ -173,6 +175,7 @@ class Script:
     def compare(self) -> None:
         first, second = (side.take(self.peers) for side in self.sides)
         assert _comparable(first) == _comparable(second)
+        self.each(lambda side: side.heart.holdings())
         for peer in self.peers:
             self.each(lambda side, peer=peer: side.heart.peer_status(peer))  # type: ignore[misc]
             self.each(lambda side, peer=peer: side.heart.activity(peer))  # type: ignore[misc]
@@ -288,6 +291,22 @@ def test_the_same_script_gives_the_same(seed: int) -> None:
             script.step()
     except AssertionError as error:
         raise AssertionError(f"the hearts differ: WGTUN_SEED={seed} WGTUN_RUNS=1\n{error}") from error
+
+
+def test_both_stage_a_bounded_number_of_packets() -> None:
+    script = Script(SEED)
+    for peer in range(1000, 1000 + MAX_STAGED_IN_ALL // MAX_STAGED_PACKETS + 5):
+        prefix = AllowedIP(bytes((10, 9, 9, peer % 256)), 32)
+        packet = b"\x45\0\0\x14" + bytes(12) + prefix.address
+        for side in script.sides:
+            side.heart.add_peer(peer)
+            side.heart.set_path(peer, Path(ADDRESSES[0]))
+            side.heart.insert_allowed_ip(peer, prefix)
+            for _ in range(MAX_STAGED_PACKETS):
+                side.heart.outbound(script.now, packet)
+        script.peers.append(peer)
+    script.compare()
+    assert script.native.heart.holdings().staged == MAX_STAGED_IN_ALL + 5
 
 
 def test_scripts_reach_every_reason_and_event() -> None:

@@ -14,9 +14,12 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("needs socket pairs of Unix", allow_module_level=True)
 
+import resource
+
 from wgtun import AllowedIP, Device, Endpoint, PresharedKey, PrivateKey, PublicKey, UapiError, platform
+from wgtun.backend import backend
 from wgtun.constants import MAX_PEERS
-from wgtun.dataplane import EngineFailed, OuterSide, Underlay
+from wgtun.dataplane import DropReason, EngineFailed, OuterSide, Underlay
 from wgtun.uapi.model import DeviceState, PeerChange, SetRequest
 
 KEY = PrivateKey(bytes(range(1, 33)))
@@ -213,6 +216,32 @@ async def test_a_failed_port_change_changes_nothing_at_all(bench: Bench) -> None
     assert bench.state() == before
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, pytest.raises(OSError, match="in use"):
         probe.bind(("0.0.0.0", before.listen_port))  # the old sockets still hold it
+
+
+@pytest.mark.skipif(backend() == "python", reason="the Python engine takes any sockets")
+@on_bench
+async def test_sockets_that_the_engine_can_not_take_change_nothing(bench: Bench) -> None:
+    bench.device.set_up(True)
+    before = bench.state()
+    attach = bench.device.engine.attach_sockets
+
+    def attach_without_descriptors(outer: OuterSide) -> None:
+        limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(outer.filenos()) + 1, hard))
+        try:
+            attach(outer)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+    bench.device.engine.attach_sockets = attach_without_descriptors  # type: ignore[method-assign]
+    with pytest.raises(UapiError, match="Too many open files"):
+        bench.device.set(SetRequest(listen_port=0))
+    assert bench.state() == before
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.sendto(b"\xff" * 40, ("127.0.0.1", before.listen_port))
+    async with asyncio.timeout(5):
+        while not bench.device.drops()[DropReason.UNKNOWN_TYPE]:  # the old sockets are still read
+            await asyncio.sleep(0.01)
 
 
 @on_bench

@@ -7,7 +7,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from wgtun.allowed_ip import AllowedIP
-from wgtun.constants import DEFAULT_TIMING, MAX_STAGED_PACKETS, REJECT_AFTER_MESSAGES, REKEY_AFTER_MESSAGES, SECOND
+from wgtun.constants import (
+    DEFAULT_TIMING,
+    MAX_STAGED_IN_ALL,
+    MAX_STAGED_PACKETS,
+    REJECT_AFTER_MESSAGES,
+    REKEY_AFTER_MESSAGES,
+    SECOND,
+)
 from wgtun.dataplane import (
     DataUnacknowledged,
     DataUnanswered,
@@ -143,6 +150,23 @@ def test_packets_are_staged_in_order_oldest_dropped_and_one_session_is_asked_for
     for datagram, _, _ in heart.datagrams:
         other.inbound(NOW, datagram, PATH_A)
     assert [bytes(received) for received in other.packets] == sent[3:]
+
+
+@pytest.mark.defect(27)
+def test_many_peers_together_stage_a_bounded_number_and_each_one() -> None:
+    heart = make_heart("10.0.0.2", PATH_B)
+    count = MAX_STAGED_IN_ALL // MAX_STAGED_PACKETS + 10
+    for number in range(count):
+        heart.add_peer(100 + number)
+        heart.set_path(100 + number, PATH_B)
+        heart.insert_allowed_ip(100 + number, AllowedIP.parse(f"10.0.1.{number}/32"))
+        for _ in range(MAX_STAGED_PACKETS):
+            heart.outbound(NOW, packet(destination=f"10.0.1.{number}"))
+    assert events(heart) == [SessionNeeded(100 + number) for number in range(count)]
+    assert heart.holdings().staged == MAX_STAGED_IN_ALL + 10
+    assert dropped(heart) == {DropReason.STAGED_OVERFLOW: 10 * (MAX_STAGED_PACKETS - 1)}
+    heart.remove_peer(100)
+    assert heart.holdings().staged == MAX_STAGED_IN_ALL + 10 - MAX_STAGED_PACKETS
 
 
 def test_a_new_session_is_asked_for_again_after_staged_packets_were_dropped() -> None:

@@ -91,7 +91,7 @@ mod linux {
                         }
                     }
                 }
-                tunnel.write(0, &mut inbox.buffer, &packets, &mut outbox, &heart.drops);
+                tunnel.write(&mut inbox.buffer, &packets, &mut outbox, &heart.drops);
                 packets.clear();
             }
         }

@@ -26,7 +26,10 @@ pub const PADDING: usize = 16;
 pub const HANDSHAKE_TRAFFIC_CLASS: u8 = 0x88;
 pub const DEFAULT_MTU: usize = 1420;
 
+/// Of one peer.
 pub const MAX_STAGED_PACKETS: usize = 128;
+/// With so many, every further peer stages one.
+pub const MAX_STAGED_IN_ALL: usize = 8192;
 pub const MAX_QUEUED_HANDSHAKES: usize = 1024;
 pub const UNDER_LOAD_HANDSHAKES: usize = MAX_QUEUED_HANDSHAKES / 8;
 /// More would only serve whoever floods us with spoofed addresses.

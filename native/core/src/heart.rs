@@ -107,6 +107,8 @@ pub struct Heart {
     mtu: AtomicUsize,
     up: AtomicBool,
     peers: Mutex<HashMap<PeerId, Arc<Peer>>>,
+    /// Packets of all peers.
+    staged: AtomicUsize,
     sessions: RwLock<HashMap<u32, Arc<Session>>>,
     /// Indices of handshakes that a cookie reply may answer.
     awaited: Mutex<HashMap<u32, PeerId>>,
@@ -129,6 +131,7 @@ impl Heart {
             mtu: AtomicUsize::new(DEFAULT_MTU),
             up: AtomicBool::new(false),
             peers: Mutex::default(),
+            staged: AtomicUsize::new(0),
             sessions: RwLock::default(),
             awaited: Mutex::default(),
             errors: Mutex::default(),
@@ -177,6 +180,11 @@ impl Heart {
                 }
             }
             if !self.is_usable(now, &state) {
+                // Once more, now that nobody can discard what is staged meanwhile: what was staged after the
+                // interface went down would wait for a session that nobody makes.
+                if !self.up.load(Ordering::Relaxed) {
+                    return self.drops.count(DropReason::InterfaceDown, count - next);
+                }
                 for number in next..count {
                     let mut packet = vec![0; packets.size(number)];
                     packets.write(number, &mut packet);
@@ -228,11 +236,20 @@ impl Heart {
     }
 
     fn stage(&self, peer: &Peer, state: &mut PeerState, packet: Vec<u8>) {
-        if state.staged.len() >= MAX_STAGED_PACKETS {
-            state.staged.pop_front();
+        let is_full = self.staged.load(Ordering::Relaxed) >= MAX_STAGED_IN_ALL;
+        if state.staged.len() >= (if is_full { 1 } else { MAX_STAGED_PACKETS }) {
+            self.unstage(state);
             self.count(peer, DropReason::StagedOverflow, 1);
         }
+        self.staged.fetch_add(1, Ordering::Relaxed);
         state.staged.push_back(packet);
+    }
+
+    /// The oldest packet.
+    fn unstage(&self, state: &mut PeerState) -> Option<Vec<u8>> {
+        let packet = state.staged.pop_front()?;
+        self.staged.fetch_sub(1, Ordering::Relaxed);
+        Some(packet)
     }
 
     fn send_staged(&self, now: u64, peer: &Arc<Peer>, out: &mut impl Outgoing) {
@@ -248,7 +265,7 @@ impl Heart {
                 }
                 return;
             }
-            let (Some(path), Some(packet)) = (state.path, state.staged.pop_front()) else { return };
+            let (Some(path), Some(packet)) = (state.path, self.unstage(&mut state)) else { return };
             let size = datagram_size(packet.len(), self.mtu.load(Ordering::Relaxed));
             let is_data = !packet.is_empty();
             let (session, counter, _) = self.reserve(now, peer.id, state, 0..1, |_| size, is_data);
@@ -632,7 +649,7 @@ impl Heart {
         if self.up.load(Ordering::Relaxed) {
             let mut state = lock(&peer.state);
             if state.staged.is_empty() {
-                state.staged.push_back(Vec::new());
+                self.stage(&peer, &mut state, Vec::new());
             }
             drop(state);
             self.send_staged(now, &peer, out);
@@ -645,6 +662,7 @@ impl Heart {
         let mut state = lock(&peer.state);
         let data = state.staged.iter().filter(|packet| !packet.is_empty()).count();
         self.count(&peer, DropReason::StagedDiscarded, data);
+        self.staged.fetch_sub(state.staged.len(), Ordering::Relaxed);
         state.staged = Default::default(); // its memory too
         state.session_requested = false;
         Ok(())
@@ -681,11 +699,10 @@ impl Heart {
     }
 
     pub fn holdings(&self) -> Holdings {
-        let peers = lock(&self.peers);
         Holdings {
-            peers: peers.len(),
+            peers: lock(&self.peers).len(),
             sessions: read(&self.sessions).len(),
-            staged: peers.values().map(|peer| lock(&peer.state).staged.len()).sum(),
+            staged: self.staged.load(Ordering::Relaxed),
             events: self.events.len(),
         }
     }

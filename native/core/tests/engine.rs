@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::collections::{HashMap, HashSet};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -17,6 +19,19 @@ use wgtun_core::events::Event;
 use wgtun_core::io::{Engine, Format, Outbox, Queue, Sockets, Tunnel};
 use wgtun_core::offload::testing::{Sender, Shape};
 
+const SEGMENT: Shape = Shape {
+    is_v6: false,
+    is_tcp: true,
+    flow: 0,
+    payload: 1380,
+    flags: 0x10,
+    options: 3,
+    dont_fragment: true,
+    tos: 0,
+    gap: 0,
+    id_gap: 0,
+    bad_checksum: false,
+};
 const FAMILY: ([u8; 4], [u8; 4]) = ([0, 0, 0, 2], [0, 0, 0, 30]);
 
 struct End {
@@ -71,17 +86,36 @@ fn packets_cross_both_ways() {
     }
 }
 
-#[test]
-fn shutdown_ends_under_load() {
-    let (first, second) = ends(Format::Plain);
+/// Packets into its tunnel without pause, until what is returned is set.
+fn load(end: &End) -> (Arc<AtomicBool>, JoinHandle<()>) {
     let stop = Arc::new(AtomicBool::new(false));
-    let (busy, program) = (stop.clone(), first.program.try_clone().unwrap());
+    let (busy, program) = (stop.clone(), end.program.try_clone().unwrap());
     program.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
     let sender = std::thread::spawn(move || {
         while !busy.load(Ordering::Relaxed) {
             let _ = program.send(&packet(1, 2, 1400, 0));
         }
     });
+    (stop, sender)
+}
+
+#[test]
+fn sockets_are_replaced_without_a_moment_that_has_none() {
+    let (first, _second) = ends(Format::Plain);
+    let (stop, sender) = load(&first);
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(1));
+        first.engine.attach_sockets(Sockets::new(&[first.socket.as_raw_fd()], true).unwrap()).unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    sender.join().unwrap();
+    assert_eq!(first.engine.heart.drops.get(DropReason::SendFailed), 0);
+}
+
+#[test]
+fn shutdown_ends_under_load() {
+    let (first, second) = ends(Format::Plain);
+    let (stop, sender) = load(&first);
     for _ in 0..20 {
         std::thread::sleep(Duration::from_millis(5));
         let begin = Instant::now();
@@ -97,6 +131,30 @@ fn shutdown_ends_under_load() {
     sender.join().unwrap();
 }
 
+/// The system reads a flow's packets from the queue that its answers were written to.
+#[test]
+fn flows_are_spread_over_the_queues_and_each_stays_on_one() {
+    let pairs = [(); 3].map(|()| UnixDatagram::pair().unwrap());
+    let queues = pairs.iter().map(|(out, _)| Queue::of_descriptor(out.as_raw_fd()).unwrap()).collect();
+    let tunnel = Tunnel::new(queues, Format::Plain);
+    let (mut outbox, drops, mut sender) = (Outbox::default(), Drops::default(), Sender::default());
+    let mut seen = HashMap::new();
+    for flow in (0..12).cycle().take(120) {
+        let shape = Shape { flow, is_tcp: flow % 2 == 0, is_v6: flow % 3 == 0, payload: 100, ..SEGMENT };
+        let mut packet = sender.packet(&shape);
+        let place = 0..packet.len();
+        tunnel.write(&mut packet, &[place], &mut outbox, &drops);
+        let arrived = pairs.each_ref().map(|(_, program)| {
+            program.set_nonblocking(true).unwrap();
+            program.recv(&mut [0; 2000]).is_ok()
+        });
+        let queue = arrived.iter().position(|arrived| *arrived).unwrap();
+        assert_eq!(*seen.entry(flow).or_insert(queue), queue);
+    }
+    assert_eq!(seen.into_values().collect::<HashSet<_>>().len(), 3);
+    assert_eq!(drops.get(DropReason::TunWriteFailed), 0);
+}
+
 /// A kernel may refuse merged packets and take single ones; here a small buffer does so.
 #[test]
 fn refused_merged_packets_are_written_apart_and_lost_are_none() {
@@ -107,22 +165,9 @@ fn refused_merged_packets_are_written_apart_and_lost_are_none() {
         Tunnel::new(vec![Queue::of_descriptor(out.as_raw_fd()).unwrap()], Format::Virtio { tso: true, uso: true });
     let (mut outbox, drops) = (Outbox::default(), Drops::default());
     let mut sender = Sender::default();
-    let shape = Shape {
-        is_v6: false,
-        is_tcp: true,
-        flow: 0,
-        payload: 1380,
-        flags: 0x10,
-        options: 3,
-        dont_fragment: true,
-        tos: 0,
-        gap: 0,
-        id_gap: 0,
-        bad_checksum: false,
-    };
     // The second time merging would work, but it was learned that it may not.
     for count in [40, 5] {
-        let packets: Vec<_> = (0..count).map(|_| sender.packet(&shape)).collect();
+        let packets: Vec<_> = (0..count).map(|_| sender.packet(&SEGMENT)).collect();
         let size = packets[0].len();
         let places: Vec<_> = (0..count).map(|number| number * size..(number + 1) * size).collect();
         let reader = program.try_clone().unwrap();
@@ -131,7 +176,7 @@ fn refused_merged_packets_are_written_apart_and_lost_are_none() {
             let mut receive = |_| reader.recv(&mut buffer).map(|size| buffer[..size].to_vec()).unwrap();
             (0..count).map(&mut receive).collect()
         });
-        tunnel.write(0, &mut packets.concat(), &places, &mut outbox, &drops);
+        tunnel.write(&mut packets.concat(), &places, &mut outbox, &drops);
         for (received, sent) in received.join().unwrap().iter().zip(&packets) {
             assert_eq!(received[10 + 12..], sent[12..]); // ids and header checksums aside
         }

@@ -4,6 +4,8 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use common::*;
 use wgtun_core::constants::{REJECT_AFTER_MESSAGES, Timing};
@@ -149,6 +151,42 @@ fn nothing_comes_in_under_an_erased_session_or_from_a_removed_peer() {
     assert!(send(&first, vec![packet(1, 2, 100, 0)]).is_empty());
     assert_eq!(first.drops.get(DropReason::NoRoute), 1);
     assert!(first.status(PEER).is_err());
+}
+
+/// Who saw that the interface is up, and then went on after it went down, must not leave anything behind: with a
+/// session asked for once, and nobody who makes it, the peer would be mute from then on.
+#[test]
+fn nothing_is_staged_any_more_when_the_interface_is_down() {
+    let heart = new_heart(2);
+    let (calls, stop) = ([const { AtomicUsize::new(0) }; 3], AtomicBool::new(false));
+    thread::scope(|scope| {
+        for calls in &calls {
+            let (heart, stop) = (&heart, &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    heart.outbound(NOW, &packet(1, 2, 100, 0)[..], &mut Collector::default(), &mut Vec::new());
+                    calls.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        let mut left = 0;
+        for _ in 0..100 {
+            heart.set_up(true);
+            while heart.holdings().staged == 0 {
+                thread::yield_now();
+            }
+            heart.set_up(false);
+            heart.drop_staged(PEER).unwrap();
+            let before = calls.each_ref().map(|calls| calls.load(Ordering::SeqCst));
+            // So that the calls that were under way have ended.
+            while calls.iter().zip(before).any(|(calls, before)| calls.load(Ordering::SeqCst) == before) {
+                thread::yield_now();
+            }
+            left += heart.holdings().staged;
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(left, 0);
+    });
 }
 
 #[test]

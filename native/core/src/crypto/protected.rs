@@ -14,7 +14,7 @@ use crate::sync::lock;
 /// Bytes that are mapped at once: places for several values.
 const CHUNK: usize = 16 * 1024;
 /// Sizes of places; bigger values don't compile.
-const SIZES: [usize; 6] = [32, 64, 128, 256, 640, 1024];
+const SIZES: [usize; 5] = [64, 128, 256, 640, 1024];
 const ALIGNMENT: usize = 32;
 
 /// Values that are plain bytes: any bit pattern of zeros is one, and nothing happens when they go.
@@ -26,9 +26,16 @@ pub unsafe trait Plain {}
 // SAFETY: arrays of bytes are plain.
 unsafe impl<const N: usize> Plain for [u8; N] {}
 
-/// Owns a value in protected memory. It starts as zeros.
+/// What a place holds. All of it is zero in a forked child, where the system wipes it.
+#[repr(C)]
+struct Held<T> {
+    value: T,
+    is_there: bool,
+}
+
+/// Owns a value in protected memory. It starts as zeros. To use it in a forked child that does not have it is a panic.
 pub struct Protected<T: Plain> {
-    place: NonNull<T>,
+    place: NonNull<Held<T>>,
     owned: PhantomData<T>,
 }
 
@@ -40,16 +47,25 @@ unsafe impl<T: Plain + Sync> Sync for Protected<T> {}
 impl<T: Plain> Protected<T> {
     const CLASS: usize = {
         let mut class = 0;
-        while SIZES[class] < size_of::<T>() {
+        while SIZES[class] < size_of::<Held<T>>() {
             class += 1;
         }
-        assert!(align_of::<T>() <= ALIGNMENT);
+        assert!(align_of::<Held<T>>() <= ALIGNMENT);
         class
     };
 
     pub fn zeroed() -> Self {
-        let place = lock(&FREE[Self::CLASS]).take(SIZES[Self::CLASS]);
-        Protected { place: place.cast(), owned: PhantomData }
+        let mut place = lock(&FREE[Self::CLASS]).take(SIZES[Self::CLASS]).cast::<Held<T>>();
+        // SAFETY: the place is ours, big and aligned enough, and its zeros are a value.
+        unsafe { place.as_mut() }.is_there = true;
+        Protected { place, owned: PhantomData }
+    }
+
+    /// A key of zeros must never be taken for the one that was here.
+    fn check(&self) {
+        // SAFETY: the place is ours and holds a bool; volatile, since a fork changes it behind the compiler's back.
+        let is_there = unsafe { (&raw const (*self.place.as_ptr()).is_there).read_volatile() };
+        assert!(is_there, "this secret stayed in the parent process: a forked child must make its own");
     }
 }
 
@@ -65,22 +81,24 @@ impl<T: Plain> Deref for Protected<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
+        self.check();
         // SAFETY: the place is ours, big and aligned enough, and has held a T since it was zeroed.
-        unsafe { self.place.as_ref() }
+        &unsafe { self.place.as_ref() }.value
     }
 }
 
 impl<T: Plain> DerefMut for Protected<T> {
     fn deref_mut(&mut self) -> &mut T {
+        self.check();
         // SAFETY: as above, and we are borrowed exclusively.
-        unsafe { self.place.as_mut() }
+        &mut unsafe { self.place.as_mut() }.value
     }
 }
 
 impl<T: Plain> Drop for Protected<T> {
     fn drop(&mut self) {
         // SAFETY: the place has at least this many bytes, nobody else looks at them, and zeros are plain.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(self.place.as_ptr().cast::<u8>(), size_of::<T>()) };
+        let bytes = unsafe { std::slice::from_raw_parts_mut(self.place.as_ptr().cast::<u8>(), size_of::<Held<T>>()) };
         zeroize::Zeroize::zeroize(bytes);
         lock(&FREE[Self::CLASS]).give_back(self.place.cast());
     }
@@ -145,12 +163,15 @@ mod tests {
             }
         }
         assert!(flags.contains(" dd") && flags.contains(" wf"), "{flags}");
-        // SAFETY: the child only compares bytes and leaves.
+        // SAFETY: the child only looks at the secret and leaves.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            let is_wiped = secret.iter().all(|byte| *byte == 0);
+            // SAFETY: the place is there, whatever is in it.
+            let bytes = unsafe { std::slice::from_raw_parts(secret.place.as_ptr().cast::<u8>(), 32) };
+            let is_wiped = bytes.iter().all(|byte| *byte == 0);
+            let is_refused = std::panic::catch_unwind(|| secret[0]).is_err();
             // SAFETY: ends the child at once.
-            unsafe { libc::_exit(if is_wiped { 0 } else { 1 }) };
+            unsafe { libc::_exit(if is_wiped && is_refused { 0 } else { 1 }) };
         }
         let mut status = 0;
         // SAFETY: waits for our own child.

@@ -25,6 +25,8 @@ pub struct Engine {
     socket_workers: Mutex<Vec<Worker>>,
     /// What the control plane sends; it never waits for room.
     control: Mutex<Train>,
+    /// The process that has the threads.
+    process: u32,
 }
 
 impl Engine {
@@ -39,6 +41,7 @@ impl Engine {
             tunnel_workers: Mutex::default(),
             socket_workers: Mutex::default(),
             control,
+            process: std::process::id(),
         }
     }
 
@@ -72,35 +75,36 @@ impl Engine {
     /// Returns when nobody uses the tunnel any more.
     pub fn detach_tunnel(&self) {
         lock(&self.tunnel_workers).clear();
-        release(self.tunnel.swap(None));
+        self.release(self.tunnel.swap(None));
     }
 
-    /// Send and receive here from now on; replaces the sockets attached before.
+    /// Send and receive here from now on; replaces the sockets attached before, without a moment that has none.
+    /// After an error those are still in use.
     pub fn attach_sockets(&self, sockets: Sockets) -> io::Result<()> {
-        self.detach_sockets();
         let sockets = Arc::new(sockets);
-        self.sockets.store(Some(sockets.clone()));
-        let mut workers = lock(&self.socket_workers);
-        for (queue, (name, socket)) in sockets.all().enumerate() {
+        let mut workers = Vec::new();
+        for (name, socket) in sockets.all() {
             let socket = socket.try_clone()?;
             let inbound = Inbound {
                 heart: self.heart.clone(),
                 tunnel: self.tunnel.clone(),
                 sockets: sockets.clone(),
                 train: self.new_train(),
-                queue,
             };
             workers.push(Worker::spawn(format!("wgtun-in-{name}"), self.heart.clone(), move |stop| {
                 inbound.run(stop, &socket);
             })?);
         }
+        let before = self.sockets.swap(Some(sockets));
+        *lock(&self.socket_workers) = workers;
+        self.release(before);
         Ok(())
     }
 
     /// Returns when nobody uses the sockets any more: their port is free when the caller closes them.
     pub fn detach_sockets(&self) {
         lock(&self.socket_workers).clear();
-        release(self.sockets.swap(None));
+        self.release(self.sockets.swap(None));
     }
 
     /// Datagrams of these families go nowhere, as if sent, until other sockets are attached.
@@ -117,23 +121,23 @@ impl Engine {
     fn new_train(&self) -> Train {
         Train::new(self.heart.clone(), self.sockets.clone(), true)
     }
+
+    /// Wait until a worker that is just using it has finished its call. In a forked child nobody ever would.
+    fn release<T>(&self, shared: Option<Arc<T>>) {
+        let Some(mut shared) = shared else { return };
+        while self.process == std::process::id() {
+            match Arc::try_unwrap(shared) {
+                Ok(_) => return,
+                Err(still_shared) => shared = still_shared,
+            }
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.detach_sockets();
         self.detach_tunnel();
-    }
-}
-
-/// Wait until a worker that is just using it has finished its call.
-fn release<T>(shared: Option<Arc<T>>) {
-    let Some(mut shared) = shared else { return };
-    loop {
-        match Arc::try_unwrap(shared) {
-            Ok(_) => return,
-            Err(still_shared) => shared = still_shared,
-        }
-        std::thread::sleep(Duration::from_micros(50));
     }
 }

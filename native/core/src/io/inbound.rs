@@ -34,7 +34,6 @@ pub struct Inbound {
     pub sockets: Arc<Sockets>,
     /// For what is sent because something was received.
     pub train: Train,
-    pub queue: usize,
 }
 
 impl Inbound {
@@ -89,7 +88,7 @@ impl Inbound {
         }
         if !packets.is_empty() {
             match self.tunnel.load().as_deref() {
-                Some(tunnel) => tunnel.write(self.queue, &mut inbox.buffer, packets, outbox, &self.heart.drops),
+                Some(tunnel) => tunnel.write(&mut inbox.buffer, packets, outbox, &self.heart.drops),
                 None => self.heart.drops.count(DropReason::TunWriteFailed, packets.len()),
             }
             packets.clear();

@@ -50,7 +50,7 @@ pub fn run(stop: &Signal, heart: &Arc<Heart>, tunnel: &Tunnel, queue: usize, mut
         }
         train.flush();
         for reply in replies.drain(..) {
-            tunnel.write_one(queue, &reply, &heart.drops);
+            tunnel.write_one(&reply, &heart.drops);
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::drops::{DropReason, Drops};
 use crate::heart::Packets;
-use crate::io::system::Queue;
-use crate::offload::merge::{MAX_PARTS, Merger};
+use crate::io::system::{self, Queue};
+use crate::offload::merge::{MAX_PARTS, Merger, flow_number};
 use crate::offload::split::Segments;
 use crate::offload::virtio::{GSO_UDP_L4, HEADER_SIZE, VirtioHeader};
 
@@ -55,25 +55,24 @@ impl Tunnel {
     }
 
     pub fn queue(&self, number: usize) -> &Queue {
-        &self.queues[number % self.queues.len()]
+        &self.queues[number]
+    }
+
+    /// Where a packet is written. Answers to a flow are read from the queue that it was last written to, so this
+    /// also says which thread has them: always the same for a flow, and different ones for many.
+    fn queue_for(&self, packet: &[u8]) -> &Queue {
+        match &self.queues[..] {
+            [only] => only,
+            queues => &queues[usize::from(flow_number(packet)) % queues.len()],
+        }
     }
 
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Bytes before each packet.
-    pub fn header_size(&self) -> usize {
-        match self.format {
-            Format::Plain => 0,
-            Format::Family(..) => 4,
-            Format::Virtio { .. } => HEADER_SIZE,
-        }
-    }
-
     /// Write the packets that are at these places in the buffer, merged where that is possible.
-    pub fn write(&self, queue: usize, buffer: &mut [u8], packets: &[Range<usize>], outbox: &mut Outbox, drops: &Drops) {
-        let out = self.queue(queue);
+    pub fn write(&self, buffer: &mut [u8], packets: &[Range<usize>], outbox: &mut Outbox, drops: &Drops) {
         let mut failed = 0;
         match self.format {
             Format::Virtio { .. } => {
@@ -83,27 +82,29 @@ impl Tunnel {
                     merger.push(buffer, packet.clone());
                 }
                 merger.drain(buffer, |buffer, header, parts| {
-                    if write_parts(out, &header.to_bytes(), parts.iter().map(|part| &buffer[part.clone()])).is_err() {
-                        failed += if parts.len() == 1 {
-                            1
-                        } else {
-                            assembled.clear();
-                            parts.iter().for_each(|part| assembled.extend_from_slice(&buffer[part.clone()]));
-                            self.write_apart(out, header, assembled, single)
-                        };
-                    }
+                    let out = self.queue_for(&buffer[parts[0].clone()]);
+                    let written = write_parts(out, &header.to_bytes(), parts.iter().map(|part| &buffer[part.clone()]));
+                    let Err(error) = written else { return };
+                    failed += if parts.len() == 1 {
+                        1
+                    } else {
+                        assembled.clear();
+                        parts.iter().for_each(|part| assembled.extend_from_slice(&buffer[part.clone()]));
+                        self.write_apart(out, &error, header, assembled, single)
+                    };
                 });
             }
             Format::Family(v4, v6) => {
                 for packet in packets {
                     let packet = &buffer[packet.clone()];
                     let family = if packet[0] >> 4 == 4 { v4 } else { v6 };
-                    failed += usize::from(write_parts(out, &family, [packet].into_iter()).is_err());
+                    failed += usize::from(write_parts(self.queue_for(packet), &family, [packet].into_iter()).is_err());
                 }
             }
             Format::Plain => {
                 for packet in packets {
-                    failed += usize::from(write_parts(out, &[], [&buffer[packet.clone()]].into_iter()).is_err());
+                    let packet = &buffer[packet.clone()];
+                    failed += usize::from(write_parts(self.queue_for(packet), &[], [packet].into_iter()).is_err());
                 }
             }
         }
@@ -111,7 +112,7 @@ impl Tunnel {
     }
 
     /// Write one packet that is not part of a buffer.
-    pub fn write_one(&self, queue: usize, packet: &[u8], drops: &Drops) {
+    pub fn write_one(&self, packet: &[u8], drops: &Drops) {
         let header: &[u8] = match &self.format {
             Format::Plain => &[],
             Format::Family(v4, v6) => {
@@ -123,12 +124,19 @@ impl Tunnel {
             }
             Format::Virtio { .. } => &[0; HEADER_SIZE],
         };
-        let failed = write_parts(self.queue(queue), header, [packet].into_iter()).is_err();
+        let failed = write_parts(self.queue_for(packet), header, [packet].into_iter()).is_err();
         drops.count(DropReason::TunWriteFailed, failed.into());
     }
 
     /// A merged packet was refused: write what it was made of, and learn. Returns how many were refused.
-    fn write_apart(&self, out: &Queue, header: &VirtioHeader, merged: &mut [u8], single: &mut Vec<u8>) -> usize {
+    fn write_apart(
+        &self,
+        out: &Queue,
+        error: &io::Error,
+        header: &VirtioHeader,
+        merged: &mut [u8],
+        single: &mut Vec<u8>,
+    ) -> usize {
         let Ok(segments) = Segments::parse(header, merged) else { return 1 };
         let mut refused = 0;
         for number in 0..segments.count() {
@@ -136,7 +144,7 @@ impl Tunnel {
             segments.write(number, single);
             refused += usize::from(write_parts(out, &[0; HEADER_SIZE], [&single[..]].into_iter()).is_err());
         }
-        if refused == 0 {
+        if refused == 0 && system::refuses_merged(error) {
             let switch = if header.gso_type == GSO_UDP_L4 { &self.merges_udp } else { &self.merges_tcp };
             switch.store(false, Ordering::Relaxed);
         }

@@ -250,6 +250,12 @@ impl Group {
     }
 }
 
+/// A number that all packets of a flow have, of at least header size; many flows have different ones.
+pub fn flow_number(packet: &[u8]) -> u16 {
+    let ports = Layout::of(packet).map_or(0..0, |layout| layout.transport..layout.transport + 4);
+    fold(sum(&packet[ports], sum(addresses(packet), 0)))
+}
+
 fn protocol(packet: &[u8]) -> u8 {
     if packet[0] >> 4 == 4 { packet[9] } else { packet[6] }
 }

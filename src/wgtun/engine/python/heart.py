@@ -26,6 +26,7 @@ from wgtun.constants import (
     HANDSHAKE_TRAFFIC_CLASS,
     INITIATION_SIZE,
     MAX_QUEUED_HANDSHAKES,
+    MAX_STAGED_IN_ALL,
     MAX_STAGED_PACKETS,
     REJECT_AFTER_MESSAGES,
     REKEY_AFTER_MESSAGES,
@@ -93,6 +94,7 @@ class Heart:
         self._mtu = DEFAULT_MTU
         self._up = False
         self._peers: dict[int, EnginePeer] = {}
+        self._staged = 0  # packets of all peers
         self._sessions: dict[int, Session] = {}
         self._awaited: set[int] = set()  # indices of handshakes that a cookie reply may answer
         self._allowed_ips: AllowedIPs[EnginePeer] = AllowedIPs()
@@ -153,10 +155,16 @@ class Heart:
         return session
 
     def _stage(self, peer: EnginePeer, packet: bytes) -> None:
-        if len(peer.staged) >= MAX_STAGED_PACKETS:
-            peer.staged.popleft()
+        if len(peer.staged) >= (MAX_STAGED_PACKETS if self._staged < MAX_STAGED_IN_ALL else 1):
+            self._unstage(peer)
             self._count(peer, DropReason.STAGED_OVERFLOW)
+        self._staged += 1
         peer.staged.append(packet)
+
+    def _unstage(self, peer: EnginePeer) -> bytes:
+        """The oldest packet."""
+        self._staged -= 1
+        return peer.staged.popleft()
 
     def _send_staged(self, now: int, peer: EnginePeer) -> None:
         while peer.staged:
@@ -166,7 +174,7 @@ class Heart:
                     peer.session_requested = True
                     self._events.append(SessionNeeded(peer.id))
                 return
-            self._seal(now, peer, session, peer.staged.popleft())
+            self._seal(now, peer, session, self._unstage(peer))
 
     def _seal(self, now: int, peer: EnginePeer, session: Session, packet: bytes) -> None:
         counter = session.send_counter
@@ -400,12 +408,13 @@ class Heart:
         target = self._peers[peer]
         if self._up:
             if not target.staged:
-                target.staged.append(b"")
+                self._stage(target, b"")
             self._send_staged(now, target)
 
     def drop_staged(self, peer: int) -> None:
         target = self._peers[peer]
         self._count(target, DropReason.STAGED_DISCARDED, sum(1 for packet in target.staged if packet))
+        self._staged -= len(target.staged)
         target.staged.clear()
         target.session_requested = False
 
@@ -443,7 +452,7 @@ class Heart:
         return Holdings(
             peers=len(self._peers),
             sessions=len(self._sessions),
-            staged=sum(len(peer.staged) for peer in self._peers.values()),
+            staged=self._staged,
             events=len(self._events) + len(self._handshakes),
         )
 

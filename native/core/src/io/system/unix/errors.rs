@@ -7,6 +7,11 @@ pub fn refuses_trains(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIO | libc::EOPNOTSUPP))
 }
 
+/// A TUN does not take merged packets at all. Others may come when there was no memory for one.
+pub fn refuses_merged(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIO | libc::EMSGSIZE | libc::EOPNOTSUPP))
+}
+
 /// Segments don't fit the path (EINVAL before Linux 6.14).
 pub fn is_too_big(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMSGSIZE | libc::EINVAL))

@@ -12,6 +12,11 @@ pub fn refuses_trains(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(WSAEOPNOTSUPP | WSAENOPROTOOPT))
 }
 
+/// Nothing is merged for an adapter.
+pub fn refuses_merged(_: &io::Error) -> bool {
+    false
+}
+
 /// Segments don't fit the path.
 pub fn is_too_big(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(WSAEMSGSIZE | WSAEINVAL))
