@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import select
 import socket
 import stat
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -103,28 +103,35 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_wg_never_finds_it_unfinished(tmp_path: Path) -> None:
     """`wg` removes a socket that refuses connections, as one does between bind and listen."""
     path = str(tmp_path / "wg0.sock")
-    done = threading.Event()
+    context = multiprocessing.get_context("fork")
+    gone = context.Event()
 
     def be_wg() -> None:
-        while not done.is_set():
+        while True:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                client.setblocking(False)
                 try:
                     client.connect(path)
-                except FileNotFoundError:
+                except BlockingIOError:  # its queue is full
                     pass
+                except FileNotFoundError:
+                    gone.set()
                 except ConnectionRefusedError:
                     os.unlink(path)
 
-    thread = threading.Thread(target=be_wg)
-    thread.start()
+    wg = context.Process(target=be_wg)
+    wg.start()
     try:
         for _ in range(500):
             with listen("wg0", str(tmp_path)) as made:
                 assert made.still_there()
                 made.remove_file()
+                # Whoever still connects to this socket is refused when it closes, and would take the next one's file.
+                gone.clear()
+                assert gone.wait(60)
     finally:
-        done.set()
-        thread.join()
+        wg.kill()
+        wg.join()
 
 
 def test_an_adopted_socket_knows_its_file(tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ class ListeningSocket(socket.socket):
         self.path = os.path.abspath(path)
         self._identity = self._identity_now()
 
+    def move_file(self, path: str) -> None:
+        """Give the file another name. Raises OSError."""
+        os.rename(self.path, path)
+        self.path = os.path.abspath(path)
+
     def still_there(self) -> bool:
         """False once the file was removed, renamed or replaced; its mode, owner and times don't matter."""
         return self._identity_now() == self._identity
@@ -116,8 +121,8 @@ def listen(interface: str, directory: str = DIRECTORY) -> ListeningSocket:
             with _umask(0o077):
                 listener.bind(unfinished)
             listener.listen(_BACKLOG)
-            os.rename(unfinished, path)
-            listener.remember_file(path)
+            listener.remember_file(unfinished)
+            listener.move_file(path)
     except PlatformError:
         listener.close()
         raise
