@@ -105,6 +105,7 @@ class Device:
         self._fwmark = 0
         self._mtu = 0
         self._up = False
+        self._closed = False
         self._sockets: OuterSide | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -130,8 +131,11 @@ class Device:
     # --- link state ------------------------------------------------------------------------------
 
     def set_up(self, up: bool) -> None:
-        """The interface went up (sockets open, peers start) or down (all sessions are forgotten)."""
-        if up == self._up:
+        """The interface went up (sockets open, peers start) or down (all sessions are forgotten).
+
+        A device that is closed stays down: news of a link may still be on its way.
+        """
+        if up == self._up or self._closed:
             return
         self._up = up
         self._logger.info("Interface is up" if up else "Interface is down")
@@ -440,6 +444,7 @@ class Device:
     def close(self) -> None:
         """Stop everything and forget all keys. The tunnel side stays the caller's."""
         self.set_up(False)
+        self._closed = True
         for peer in list(self._control.peers.values()):
             self._control.remove_peer(peer)
         self._private_key = None

@@ -277,6 +277,20 @@ def test_signals_end_it_in_order(host: Host, number: signal.Signals) -> None:
     assert_nothing_left(host)
 
 
+def test_links_that_change_until_the_end_open_nothing_again(host: Host) -> None:
+    storm = host.popen("sh", "-c", "while :; do ip link set lo mtu 65535; ip link set lo mtu 65536; done")
+    for _ in range(5):
+        daemon = host.popen(*COMMAND, "-f", NAME, env={"LOG_LEVEL": "debug"}, stdout=subprocess.PIPE)
+        wait_for(path_of().exists)
+        host.ip("link", "set", NAME, "up")
+        wait_for(lambda: run("wg", "show", NAME, "listen-port") != "0\n")
+        daemon.terminate()
+        out, _ = daemon.communicate(timeout=10)
+        assert out.splitlines()[-1].endswith("Interface is down")
+        assert daemon.returncode == 0
+    storm.terminate()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_at_any_moment_of_the_start_leaves_nothing(host: Host, number: signal.Signals) -> None:
     rng = random.Random(number)
