@@ -165,6 +165,7 @@ def bytes_of(tunnel: Tunnel) -> tuple[int, int]:
     return int(received), int(sent)
 
 
+@pytest.mark.timeout(SECONDS + 300)
 def test_soak() -> None:
     print(f"WGTUN_SEED={SEED}")
     rng = random.Random(SEED)
