@@ -93,6 +93,7 @@ pub fn to_timing(timing: &Bound<'_, PyAny>) -> PyResult<Timing> {
         rekey_after: get("rekey_after")?,
         reject_after: get("reject_after")?,
         rekey_on_receive: timing.getattr("rekey_on_receive")?.extract::<i64>()?.max(0) as u64,
+        rekey_timeout: get("rekey_timeout")?,
         cookie_lifetime: get("cookie_lifetime")?,
         under_load: get("under_load")?,
     })
@@ -101,7 +102,8 @@ pub fn to_timing(timing: &Bound<'_, PyAny>) -> PyResult<Timing> {
 /// To a `wgtun.dataplane.PeerStatus`.
 pub fn from_status<'py>(py: Python<'py>, status: &PeerStatus) -> PyResult<Bound<'py, PyAny>> {
     let path = status.path.map(|path| from_path(py, &path)).transpose()?;
-    class!(py, "wgtun.dataplane", "PeerStatus")?.call1((path, status.tx_bytes, status.rx_bytes))
+    let refused = status.refused.map(|path| from_path(py, &path)).transpose()?;
+    class!(py, "wgtun.dataplane", "PeerStatus")?.call1((path, status.tx_bytes, status.rx_bytes, refused))
 }
 
 /// To a `wgtun.dataplane.Holdings`.

@@ -245,6 +245,14 @@ impl Engine {
         self.heart().forget_source(peer).map_err(unknown_peer)
     }
 
+    fn refuse_source(&self, now: u64, peer: PeerId) -> PyResult<()> {
+        self.heart().refuse_source(now, peer).map_err(unknown_peer)
+    }
+
+    fn allow_source(&self, peer: PeerId) -> PyResult<()> {
+        self.heart().allow_source(peer).map_err(unknown_peer)
+    }
+
     fn insert_allowed_ip(&self, peer: PeerId, prefix: &Bound<'_, PyAny>) -> PyResult<()> {
         self.heart().insert_allowed_ip(peer, to_prefix(prefix)?).map_err(unknown_peer)
     }

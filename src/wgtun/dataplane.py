@@ -143,6 +143,7 @@ class PeerStatus(NamedTuple):
     path: Path | None
     tx_bytes: int
     rx_bytes: int
+    refused: Path | None = None  # see `Engine.refuse_source`
 
 
 class Holdings(NamedTuple):
@@ -310,7 +311,18 @@ class Engine(Protocol):
         For a minute, packets that are too big for it are answered with ICMP, where their sender can do with less.
         """
 
-    def forget_source(self, peer: int) -> None: ...
+    def forget_source(self, peer: int) -> None:
+        """Let the system choose the local address, until the peer is heard again."""
+
+    def refuse_source(self, now: int, peer: int) -> None:
+        """The same, but what the peer has sent before it hears of it must not bring this very path back.
+
+        That lasts until something was sent from elsewhere and `Timing.rekey_timeout` has passed: who then still
+        asks there does not hear us from elsewhere.
+        """
+
+    def allow_source(self, peer: int) -> None:
+        """Take back what `refuse_source` said."""
 
     def insert_allowed_ip(self, peer: int, prefix: AllowedIP) -> None: ...
     def remove_allowed_ip(self, peer: int, prefix: AllowedIP) -> None: ...

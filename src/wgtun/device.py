@@ -34,6 +34,7 @@ from wgtun.engine import make_engine
 from wgtun.errors import UapiError
 from wgtun.keys import PresharedKey, PrivateKey, PublicKey
 from wgtun.noise.providers import make_provider
+from wgtun.path import SourceState
 from wgtun.protocol.admission import Admission
 from wgtun.protocol.control_plane import ControlPlane
 from wgtun.protocol.moment import Moment
@@ -104,6 +105,7 @@ class Device:
         self._fwmark = 0
         self._mtu = 0
         self._up = False
+        self._closed = False
         self._sockets: OuterSide | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -129,8 +131,11 @@ class Device:
     # --- link state ------------------------------------------------------------------------------
 
     def set_up(self, up: bool) -> None:
-        """The interface went up (sockets open, peers start) or down (all sessions are forgotten)."""
-        if up == self._up:
+        """The interface went up (sockets open, peers start) or down (all sessions are forgotten).
+
+        A device that is closed stays down: news of a link may still be on its way.
+        """
+        if up == self._up or self._closed:
             return
         self._up = up
         self._logger.info("Interface is up" if up else "Interface is down")
@@ -178,25 +183,34 @@ class Device:
         if old is not None:
             old.close()
 
-    def routes_changed(self, is_current: Callable[[Path, int], bool]) -> None:
+    def routes_changed(self, source_state: Callable[[Path, int], SourceState]) -> None:
         """Routes or addresses of the host changed: forget the source addresses that are not right any more.
 
-        `is_current` tells whether a path, with a fwmark, keeps its source. Handled in small portions.
+        `source_state` tells what a path, with a fwmark, can do with its source. Handled in small portions.
         """
         self._underlay.routes_changed()
         if self._sockets is not None:
             self.engine.sockets_changed(self._sockets)
-        self._check_sources(list(self._control.peers.values()), is_current)
+        self._check_sources(list(self._control.peers.values()), source_state)
 
-    def _check_sources(self, peers: list[Peer], is_current: Callable[[Path, int], bool]) -> None:
+    def _check_sources(self, peers: list[Peer], source_state: Callable[[Path, int], SourceState]) -> None:
         for peer in peers[:_PEERS_PER_CHECK]:
-            if self._control.peers.get(peer.public_key) is not peer:  # removed meanwhile
-                continue
-            path = self.engine.peer_status(peer.id).path
-            if path is not None and path.source is not None and not is_current(path, self._fwmark):
-                self.engine.forget_source(peer.id)
+            if self._control.peers.get(peer.public_key) is peer:  # else removed meanwhile
+                self._check_source(peer.id, source_state)
         if len(peers) > _PEERS_PER_CHECK:
-            self._loop.call_soon(self._check_sources, peers[_PEERS_PER_CHECK:], is_current)
+            self._loop.call_soon(self._check_sources, peers[_PEERS_PER_CHECK:], source_state)
+
+    def _check_source(self, peer: int, source_state: Callable[[Path, int], SourceState]) -> None:
+        status = self.engine.peer_status(peer)
+        if status.refused is not None and source_state(status.refused, self._fwmark) is not SourceState.ELSEWHERE:
+            self.engine.allow_source(peer)
+        if status.path is None or status.path.source is None:
+            return
+        state = source_state(status.path, self._fwmark)
+        if state is SourceState.ELSEWHERE:
+            self.engine.refuse_source(self._clock(), peer)
+        elif state is SourceState.GONE:
+            self.engine.forget_source(peer)
 
     # --- the configuration protocol (uapi.server.Handler) ----------------------------------------
 
@@ -428,6 +442,7 @@ class Device:
     def close(self) -> None:
         """Stop everything and forget all keys. The tunnel side stays the caller's."""
         self.set_up(False)
+        self._closed = True
         for peer in list(self._control.peers.values()):
             self._control.remove_peer(peer)
         self._private_key = None

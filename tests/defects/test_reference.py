@@ -33,7 +33,7 @@ from wgtun.dataplane import DropReason
 from wgtun.errors import UapiError
 from wgtun.noise.macs import MacGenerator
 from wgtun.observe.logs import make_logger
-from wgtun.path import Path, Source
+from wgtun.path import Path, Source, SourceState
 from wgtun.platform.linux.udp import UdpSockets
 from wgtun.uapi.model import PeerChange, SetRequest
 from wgtun.uapi.server import UapiServer
@@ -148,7 +148,12 @@ async def test_30_changed_routes_reach_every_peer() -> None:
         ]
         for number, peer in enumerate(peers):
             device.engine.set_path(peer.id, ways[number % 4])
-        device.routes_changed(lambda path, _mark: path.source is not None and path.source.interface == 3)
+
+        def source_state(path: Path, _mark: int) -> SourceState:
+            assert path.source is not None
+            return SourceState.of(path.source, 3)
+
+        device.routes_changed(source_state)
 
         def sources() -> list[Source | None]:
             paths = [device.engine.peer_status(peer.id).path for peer in peers]

@@ -221,6 +221,8 @@ class Script:
             (1, lambda side: side.heart.clear_allowed_ips(peer)),
             (6, lambda side: side.heart.set_path(peer, path)),
             (1, lambda side: side.heart.forget_source(peer)),
+            (2, lambda side: side.heart.refuse_source(self.now, peer)),
+            (1, lambda side: side.heart.allow_source(peer)),
             (2, lambda side: side.heart.narrow_path(self.now, path.address, narrow)),
             (1, lambda side: side.heart.set_mtu(mtu)),
             (1, lambda side: side.heart.set_up(up)),

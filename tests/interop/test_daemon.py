@@ -90,8 +90,10 @@ def test_a_background_start_returns_when_the_socket_answers(host: Host) -> None:
 
 
 def test_it_is_ready_in_a_quarter_of_a_second_and_small(host: Host) -> None:
-    times = []
-    for _ in range(5):
+    """As a rule, on a machine that has nothing else to do: five starts in a row show it."""
+    times: list[float] = []
+    while len(times) < 5 or statistics.median(times[-5:]) >= 0.250:
+        assert len(times) < 25, times
         begin = time.perf_counter()
         pid = background(host)
         times.append(time.perf_counter() - begin)
@@ -100,7 +102,6 @@ def test_it_is_ready_in_a_quarter_of_a_second_and_small(host: Host) -> None:
         os.kill(pid, signal.SIGTERM)
         assert_nothing_left(host)
         assert resident < 45_000, f"{resident} KiB"
-    assert min(times) < 0.250, times  # others use the machine too
 
 
 def test_a_log_level_keeps_the_streams(host: Host, tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_log_levels(host: Host, level: str, expected: int) -> None:
     daemon = host.popen(*COMMAND, "-f", NAME, env={"LOG_LEVEL": level}, stdout=subprocess.PIPE)
     wait_for(path_of().exists)
     host.ip("link", "set", NAME, "up")
-    time.sleep(0.1)
+    wait_for(lambda: run("wg", "show", NAME, "listen-port") != "0\n", what="it is up, and has said so")
     daemon.terminate()
     out, _ = daemon.communicate(timeout=10)
     seen = ("INFO" in out) + ("DEBUG" in out)
@@ -335,6 +336,20 @@ def test_signals_end_it_in_order(host: Host, number: signal.Signals) -> None:
     daemon.send_signal(number)
     assert daemon.wait(10) == 0
     assert_nothing_left(host)
+
+
+def test_links_that_change_until_the_end_open_nothing_again(host: Host) -> None:
+    storm = host.popen("sh", "-c", "while :; do ip link set lo mtu 65535; ip link set lo mtu 65536; done")
+    for _ in range(5):
+        daemon = host.popen(*COMMAND, "-f", NAME, env={"LOG_LEVEL": "debug"}, stdout=subprocess.PIPE)
+        wait_for(path_of().exists)
+        host.ip("link", "set", NAME, "up")
+        wait_for(lambda: run("wg", "show", NAME, "listen-port") != "0\n")
+        daemon.terminate()
+        out, _ = daemon.communicate(timeout=10)
+        assert out.splitlines()[-1].endswith("Interface is down")
+        assert daemon.returncode == 0
+    storm.terminate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

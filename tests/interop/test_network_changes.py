@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 
 import pytest
 
 from tests.support.namespaces import OURS, Host, Lab, Tunnel, connect, needs_namespaces, pair, run, wait_for
+from tests.support.quick_daemon import QUICK
 
 pytestmark = [pytest.mark.netns, needs_namespaces]
 needs_tcpdump = pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump")
@@ -191,6 +193,78 @@ def test_when_the_address_that_was_asked_is_gone_traffic_goes_on_from_another(ip
         client.ping(server)
         server.ping(client)
         assert asked in client.show("endpoints")
+
+
+@pytest.mark.skipif(shutil.which("nft") is None, reason="needs nft")
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_whatever_else_changes_answers_leave_from_the_address_that_was_asked(ipv6: bool) -> None:
+    """Addresses and routes come, go and are replaced while packets flow both ways."""
+    with Lab() as lab:
+        client, server, (usual, asked) = two_addresses(lab, ipv6=ipv6)
+        ask(client, server, asked)
+        client.ping(server)
+        family = "ip6" if ipv6 else "ip"
+        client.host.run(
+            "nft", "add table inet t; add chain inet t c { type filter hook input priority 0; };"
+            f" add rule inet t c udp sport 51820 {family} saddr != {asked} counter",
+        )  # fmt: skip
+        words = ("ping", "-n", "-q", "-i", "0.002", "-c", "1000", "-W", "5")
+        pings = [
+            sender.host.popen(*words, receiver.address, stdout=subprocess.PIPE)
+            for sender, receiver in ((client, server), (server, client))
+        ]
+        change_around(server.host, usual, client.host.outer6 if ipv6 else client.host.outer)
+        for ping in pings:
+            out, _ = ping.communicate(timeout=60)
+            assert "1000 received" in out
+        assert "counter packets 0 " in client.host.run("nft", "list", "chain", "inet", "t", "c")
+        assert asked in client.show("endpoints")
+
+
+def change_around(host: Host, usual: str, gateway: str) -> None:
+    """Change what a path to `gateway`, on the only link, does not need; `usual` is an address of that link."""
+    ipv6 = ":" in usual
+    other, net = ("2001:db8:2::99/64", "2001:db8:2::/64") if ipv6 else ("192.0.2.99/24", "192.0.2.0/24")
+    elsewhere = "2001:db8:9::/64" if ipv6 else "198.51.100.0/24"
+    for _ in range(10):
+        host.ip("address", "add", other, "dev", host.device, *(["nodad"] if ipv6 else []))
+        host.ip("route", "replace", net, "dev", host.device, "src", other.partition("/")[0])
+        host.ip("route", "add", elsewhere, "via", gateway)
+        host.ip("route", "replace", net, "dev", host.device, "src", usual)
+        host.ip("route", "replace", elsewhere, "dev", "lo")
+        host.ip("address", "del", other, "dev", host.device)
+        host.ip("route", "del", elsewhere)
+
+
+# The intervals of the paper, at a tenth.
+TENTH = "rekey_after=12 reject_after=18 keepalive_timeout=1 rekey_timeout=0.5 rekey_attempt=9 jitter=0.03"
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+@pytest.mark.parametrize("whose", ["left", "right"])
+def test_after_a_minute_without_link_traffic_goes_on(whose: str, ipv6: bool) -> None:
+    """A minute at a tenth. Either the host's own device is down, or the other end of its cable."""
+    with Lab() as lab:
+        left, right = lab.joined_hosts()
+        one, two = (host.start(QUICK, env={"WGTEST_TIMING": TENTH}) for host in (left, right))
+        for tunnel in (one, two):
+            tunnel.up()
+        connect(one, two, ipv6=ipv6)
+        one.ping(two)
+        ping = left.popen("ping", "-n", "-q", "-i", "0.05", two.address, stdout=subprocess.DEVNULL)
+        host = left if whose == "left" else right
+        host.ip("link", "set", host.device, "down")
+        time.sleep(6)
+        host.ip("link", "set", host.device, "up")
+        if ipv6:  # the system has forgotten it
+            host.ip("address", "replace", f"{host.outer6}/64", "dev", host.device, "nodad")
+
+        received = int(two.show("transfer").split()[1])
+        wait_for(lambda: int(two.show("transfer").split()[1]) > received, 5, "the tunnel is used again")
+        ping.terminate()
+        ping.wait(10)
+        one.ping(two)
+        two.ping(one)
 
 
 def two_addresses(lab: Lab, *, ipv6: bool) -> tuple[Tunnel, Tunnel, tuple[str, str]]:

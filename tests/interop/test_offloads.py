@@ -128,5 +128,5 @@ def test_a_path_too_narrow_for_trains_carries_tcp_as_fast_as_without_them() -> N
             Transfer(one, two, SIZE // 4, ipv6=True).finish()
             return time.monotonic() - begin
 
-    pairs = [(seconds({}), seconds({"WGTUN_OFFLOAD": "no-gso"})) for _ in range(2)]
-    assert min(learned / without for learned, without in pairs) < 1.5
+    # What else the machine does may fall on either; it lost a thousandfold.
+    assert any(seconds({}) / seconds({"WGTUN_OFFLOAD": "no-gso"}) < 1.5 for _ in range(6))

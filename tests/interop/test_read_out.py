@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import pytest
 
-from tests.support.namespaces import WIREGUARD_GO, Lab, Tunnel, needs_namespaces, pair, wait_for
+from tests.support.namespaces import OURS, WIREGUARD_GO, Lab, Tunnel, needs_namespaces, pair, run, wait_for
 from tests.support.read_out import document, show
+from tests.support.wire import caught
 from wgtun.backend import backend
+from wgtun.constants import TYPE_INITIATION
 
 pytestmark = [pytest.mark.netns, needs_namespaces]
 
@@ -68,6 +71,36 @@ def test_a_stranger_is_told() -> None:
         refusal = document(two)["last_refusal"]
         assert refusal["text"].endswith(f"{one.public_key} is not one of our peers")
         wait_for(lambda: "handshake: no answer to our initiation" in show(one), what="the other side tells")
+
+
+def test_a_missing_endpoint_is_told() -> None:
+    with Lab() as lab:
+        left, right = lab.joined_hosts()
+        one, two = left.start(OURS), right.start(OURS)
+        one.up()
+        one.add_peer(two)
+        ping_in_vain(one, two)
+        assert document(one)["peers"][0]["handshake_problem"] == "no endpoint, and the peer has not been heard of"
+        assert "handshake: no endpoint" in show(one)
+
+
+def test_preshared_keys_that_differ_are_told() -> None:
+    with Lab() as lab:
+        one, two = pair(lab)
+        one.wg("set", one.interface, "peer", two.public_key, "preshared-key", "/dev/stdin", text=run("wg", "genpsk"))
+        ping_in_vain(one, two)
+        assert "handshake: an answer came that does not fit: the preshared keys may differ" in show(one)
+
+
+def test_a_replayed_timestamp_is_told() -> None:
+    """As of a peer whose clock went back; here it is the very message again."""
+    with Lab() as lab:
+        one, two = pair(lab)
+        initiation = caught(two.host, TYPE_INITIATION, lambda: one.ping(two))
+        program = "import socket, sys; socket.socket(2, 2).sendto(bytes.fromhex(sys.argv[1]), (sys.argv[2], 51820))"
+        one.host.run(sys.executable, "-c", program, initiation.hex(), two.host.outer)
+        wait_for(lambda: "handshake: the peer's timestamp is not newer" in show(two), what="the reason is told")
+        assert document(two)["peers"][0]["drops"]["bad_handshake"] == 1
 
 
 def test_offloads_that_are_off_say_why() -> None:

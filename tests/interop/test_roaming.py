@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -78,42 +79,79 @@ def test_the_endpoint_follows_a_changed_address(ipv6: bool) -> None:
 # --- a NAT that rebinds ------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not shutil.which("nft") or not shutil.which("conntrack"), reason="needs nft and conntrack")
+class Masqueraded:
+    """client == router with masquerading == server; the NAT draws its ports from a range."""
+
+    def __init__(self, lab: Lab) -> None:
+        client, self.router, server = lab.host(), lab.host(), lab.host()
+        lab.join(client, self.router, 3)
+        lab.join(self.router, server, 2)
+        self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        client.ip("route", "add", "default", "via", f"192.0.3.{self.router.number}")
+        self.masquerade("20000-20999")
+        self.client, self.server = client.start(OURS), server.start(OURS)
+        self.client.up()
+        self.server.up()
+        self.client.add_peer(self.server, f"{server.outer}:51820", keepalive=1)
+        self.server.add_peer(self.client)
+        self.client.ping(self.server)
+
+    def masquerade(self, ports: str) -> None:
+        self.router.run(
+            "nft", "flush ruleset; add table ip nat; "
+            "add chain ip nat post { type nat hook postrouting priority 100; }; "
+            f"add rule ip nat post ip saddr 192.0.3.0/24 udp sport 51820 masquerade to :{ports}",
+        )  # fmt: skip
+
+    def is_seen_at(self, ports: str) -> bool:
+        """Whether the client comes from a port that begins with these digits."""
+        return endpoint(self.server).startswith(f"{self.router.outer}:{ports}")
+
+
+needs_nat = pytest.mark.skipif(not shutil.which("nft") or not shutil.which("conntrack"), reason="needs nft, conntrack")
+
+
+@needs_nat
 def test_a_nat_that_rebinds_in_the_middle_is_followed() -> None:
-    """client == router with masquerading == server; the NAT forgets its mapping and draws another port."""
+    """The NAT forgets its mapping and draws another port."""
     with Lab() as lab:
-        client, router, server = lab.host(), lab.host(), lab.host()
-        lab.join(client, router, 3)
-        lab.join(router, server, 2)
-        router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        client.ip("route", "add", "default", "via", f"192.0.3.{router.number}")
-
-        def masquerade(ports: str) -> None:
-            router.run(
-                "nft", "flush ruleset; add table ip nat; "
-                "add chain ip nat post { type nat hook postrouting priority 100; }; "
-                f"add rule ip nat post ip saddr 192.0.3.0/24 udp sport 51820 masquerade to :{ports}",
-            )  # fmt: skip
-
-        masquerade("20000-20999")
-        one, two = client.start(OURS), server.start(OURS)
-        one.up()
-        two.up()
-        one.add_peer(two, f"{server.outer}:51820", keepalive=1)
-        two.add_peer(one)
-        one.ping(two)
-        first = two.show("endpoints").split("\t")[1]
-        assert first.startswith(f"{router.outer}:20")
-        transfer = server.popen("iperf3", "-s", "-1", "-B", two.address, stdout=subprocess.DEVNULL)
-        wait_for(lambda: ":5201" in server.run("ss", "-ltn"))
-        sender = client.popen("iperf3", "-c", two.address, "-t", "4", "-b", "20M", stdout=subprocess.PIPE)
-        masquerade("30000-30999")
-        router.run("conntrack", "-D", "-p", "udp")
+        net = Masqueraded(lab)
+        assert net.is_seen_at("20")
+        transfer = net.server.host.popen("iperf3", "-s", "-1", "-B", net.server.address, stdout=subprocess.DEVNULL)
+        wait_for(lambda: ":5201" in net.server.host.run("ss", "-ltn"))
+        words = ["iperf3", "-c", net.server.address, "-t", "4", "-b", "20M"]
+        sender = net.client.host.popen(*words, stdout=subprocess.PIPE)
+        net.masquerade("30000-30999")
+        net.router.run("conntrack", "-D", "-p", "udp")
         out, _ = sender.communicate(timeout=30)
         assert "iperf Done" in out
         transfer.wait(10)
-        assert two.show("endpoints").split("\t")[1].startswith(f"{router.outer}:30")
-        two.ping(one)
+        assert net.is_seen_at("30")
+        net.server.ping(net.client)
+
+
+@needs_nat
+def test_a_keepalive_each_second_keeps_a_nat_open_that_forgets_after_two() -> None:
+    with Lab() as lab:
+        net = Masqueraded(lab)
+        timeouts = ("net.netfilter.nf_conntrack_udp_timeout=2", "net.netfilter.nf_conntrack_udp_timeout_stream=2")
+        net.router.run("sysctl", "-qw", *timeouts)
+        for _ in range(3):
+            time.sleep(3)  # nobody sends but the keepalives
+            net.server.ping(net.client, wait=1)
+        peer = net.server.public_key
+        net.client.wg("set", net.client.interface, "peer", peer, "persistent-keepalive", "off")
+        wait_for(lambda: not mappings(net.router), 10, "the NAT forgets")
+        with pytest.raises(AssertionError):
+            net.server.ping(net.client, wait=1)
+        net.client.wg("set", net.client.interface, "peer", peer, "persistent-keepalive", "1")
+        wait_for(lambda: mappings(net.router), 10, "the first keepalive, at once")
+        net.server.ping(net.client)
+
+
+def mappings(router: Host) -> str:
+    """What the router's NAT knows of the tunnel."""
+    return router.run("conntrack", "-L", "-p", "udp", "--orig-port-dst", "51820")
 
 
 class Behind:

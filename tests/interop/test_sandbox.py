@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.namespaces import OURS, Lab, Tunnel, connect, end, needs_namespaces, pair, run, wait_for
+from tests.support.read_out import documents
 from wgtun.platform.linux.tun import Tun
 from wgtun.uapi import unix_socket
 
@@ -340,7 +341,7 @@ def test_a_daemon_without_root(tmp_path: Path, capabilities: str) -> None:
         run("ip", "link", "set", name, "netns", inside.namespace)
         if "broadcast" in capabilities:
             inside.ip("link", "set", name, "up", "mtu", "1300")
-            time.sleep(0.2)
+            wait_for(lambda: documents(name)[name]["mtu"] == 1300, what="it follows its interface")
             assert daemon.poll() is None
             daemon.terminate()
         out, _ = daemon.communicate(timeout=10)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -44,9 +46,7 @@ def test_two_thousand_of_fifty_thousand_talk() -> None:
         assert each < BYTES_PER_PEER
         one.host.ip("route", "add", "11.0.0.0/8", "dev", one.interface)
 
-        steady = two.host.popen(
-            "ping", "-n", "-q", "-i", "0.005", "-c", "2000", "-W", "5", one.address, stdout=subprocess.PIPE
-        )
+        steady = two.host.popen("ping", "-n", "-q", "-i", "0.005", one.address, stdout=subprocess.PIPE)
         key = base64.b64decode(one.public_key).hex()
         words = [one.host.outer, str(one.port), key, one.address, str(TALKING)]
         out = two.host.run(sys.executable, "-m", "tests.support.many_peers", *words)
@@ -57,8 +57,10 @@ def test_two_thousand_of_fifty_thousand_talk() -> None:
         for number in range(20):
             assert add_one(one, number) > 0
         assert talk(one.socket, b"get=1\n\n").count(b"last_handshake_time_sec=0\n") == PEERS - TALKING + 20
+        steady.send_signal(signal.SIGINT)  # the last one may be on its way
         report, _ = steady.communicate(timeout=60)
-        assert "2000 received" in report, "configuring and asking cost no packet"
+        sent, received = map(int, re.findall(r"(\d+) packets transmitted, (\d+) received", report)[0])
+        assert received >= sent - 1 > 200, "configuring and asking cost no packet"
 
 
 def add_one(tunnel: Tunnel, number: int) -> float:

@@ -5,9 +5,11 @@ WGTEST_SOAK says how many seconds, `make soak MINUTES=n` how many minutes. WGTUN
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -41,7 +43,8 @@ class Holdings(NamedTuple):
     @classmethod
     def of(cls, tunnel: Tunnel) -> Holdings:
         process = f"/proc/{tunnel.pid}"
-        tasks = document(tunnel)["holdings"]["tasks"]
+        # The connection of a client that has just gone may still count.
+        tasks = min(document(tunnel)["holdings"]["tasks"] for _ in range(5))
         return cls(
             resident_memory(tunnel.pid), len(os.listdir(f"{process}/fd")), len(os.listdir(f"{process}/task")), tasks
         )
@@ -162,6 +165,7 @@ def bytes_of(tunnel: Tunnel) -> tuple[int, int]:
     return int(received), int(sent)
 
 
+@pytest.mark.timeout(SECONDS + 300)
 def test_soak() -> None:
     print(f"WGTUN_SEED={SEED}")
     rng = random.Random(SEED)
@@ -182,6 +186,7 @@ def test_soak() -> None:
         assert after.descriptors <= before.descriptors + 1, (before, after)
         assert after[2:] == before[2:], (before, after)
         every_byte_is_accounted_for(soak)
+        every_packet_is_accounted_for(soak)
 
 
 def drops_of(tunnel: Tunnel) -> dict[str, int]:
@@ -197,17 +202,69 @@ def every_byte_is_accounted_for(soak: Soak) -> None:
     soak.set(one, "peer", two.public_key, "persistent-keepalive", "off")
     wait_for(soak.is_alive, 20)
 
-    def settled() -> tuple[tuple[int, int], tuple[int, int]]:
+    def counts() -> tuple[list[tuple[int, int]], list[dict[str, int]]]:
         time.sleep(2)  # passive keepalives are over
-        return bytes_of(one), bytes_of(two)
+        return [bytes_of(tunnel) for tunnel in (one, two)], [drops_of(tunnel) for tunnel in (one, two)]
 
-    before, dropped = settled(), [drops_of(tunnel) for tunnel in (one, two)]
-    one.ping(two, count=20)
-    two.ping(one, count=20)
-    after = settled()
+    # A handshake that was late on a busy machine leaves an answer that nobody waits for: then once more.
+    for _ in range(5):
+        before, dropped = counts()
+        one.ping(two, count=20)
+        two.ping(one, count=20)
+        after, dropped_then = counts()
+        if dropped_then == dropped:
+            break
     (got_one, sent_one), (got_two, sent_two) = (
         (then[0] - now[0], then[1] - now[1]) for now, then in zip(before, after, strict=True)
     )
     assert sent_one == got_two > 20 * 128
     assert sent_two == got_one > 20 * 128
-    assert dropped == [drops_of(tunnel) for tunnel in (one, two)]
+    assert dropped_then == dropped
+
+
+# Why a packet of the system does not leave, and why one that came does not get to the system.
+KEPT = {
+    "tun_malformed", "no_route", "interface_down", "staged_overflow", "staged_discarded", "no_endpoint", "too_big",
+    "send_failed",
+}  # fmt: skip
+REFUSED = {
+    "unknown_index", "key_expired", "unauthentic", "replayed", "malformed_inner", "disallowed_source",
+    "tun_write_failed",
+}  # fmt: skip
+
+
+def every_packet_is_accounted_for(soak: Soak) -> None:
+    """What the system sends into one tunnel comes out of the other, or is counted where it was dropped."""
+    one, two = soak.one, soak.two
+
+    def counts() -> Counter[str]:
+        counted = Counter(sent=system_counter(one, "tx"), received=system_counter(two, "rx"))
+        for tunnel, reasons in ((one, KEPT), (two, REFUSED)):
+            drops = document(tunnel)["drops"]
+            counted.update({reason: drops.get(reason, 0) for reason in reasons})
+        return counted
+
+    before = counts()
+    one.ping(two, count=20)
+    soak.set(two, "peer", one.public_key, "allowed-ips", "10.99.0.0/16")
+    for address in (two.address, "10.0.0.250"):  # refused there; nobody's here
+        one.host.run("ping", "-n", "-c", "5", "-i", "0.2", "-W", "1", address, check=False)
+    soak.set(two, "peer", one.public_key, "allowed-ips", f"{one.address}/32,{one.address6}/128")
+    one.ping(two)
+
+    def since() -> Counter[str]:
+        after = counts()
+        after.subtract(before)
+        return after
+
+    wait_for(lambda: (now := since())["sent"] * 2 == now.total(), 5, "sent = received + dropped by reason")
+    counted = since()
+    assert counted["disallowed_source"] == 5
+    assert counted["no_route"] >= 5
+    assert counted["received"] >= 21
+
+
+def system_counter(tunnel: Tunnel, direction: str) -> int:
+    """Packets that the system has sent into the tunnel (tx), or got from it (rx)."""
+    (link,) = json.loads(tunnel.host.ip("-j", "-s", "link", "show", "dev", tunnel.interface))
+    return int(link["stats64"][direction]["packets"])

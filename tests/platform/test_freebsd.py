@@ -10,7 +10,7 @@ import pytest
 from tests.platform.interface_requests import ask, ifreq
 from tests.support.call_script import ScriptedSocket, call, script
 from wgtun.errors import PlatformError
-from wgtun.path import Path, Source
+from wgtun.path import Path, Source, SourceState
 from wgtun.platform.bsd.link_monitor import Announcement, LinkMonitor
 from wgtun.platform.bsd.route_monitor import RouteMonitor
 from wgtun.platform.freebsd import abi, tun
@@ -164,7 +164,7 @@ def test_which_interface_a_route_takes() -> None:
             call("read", 6, 4096, answer=answer),
             call("process", answer=77),
         )
-        assert monitor.is_current(path, 51820)
+        assert monitor.source_state(path, 51820) is SourceState.CURRENT
 
 
 class Sockets(UdpSockets):

@@ -13,7 +13,7 @@ from tests.platform.interface_requests import ask
 from tests.support.call_script import ScriptedSocket, Step, call, script
 from wgtun.errors import PlatformError, TunnelGone
 from wgtun.path import Path as NetworkPath
-from wgtun.path import Source
+from wgtun.path import Source, SourceState
 from wgtun.platform import udp
 from wgtun.platform.bsd.calls import Kevent
 from wgtun.platform.bsd.directory_watch import DirectoryWatch
@@ -212,16 +212,16 @@ def test_whether_a_source_is_current() -> None:
         monitor = RouteMonitor(calls, abi, alignment=4)
         assert monitor.fileno() == 5
         recorded.then(*question(6, 1, host4("192.0.2.9"), 4))
-        assert monitor.is_current(path, 0)
+        assert monitor.source_state(path, 0) is SourceState.CURRENT
         recorded.then(*question(6, 2, host4("192.0.2.9"), 5))
-        assert not monitor.is_current(path, 0)
+        assert monitor.source_state(path, 0) is SourceState.ELSEWHERE
         refused = call("write", 6, request(3, host4("192.0.2.9")), error=errno.ESRCH)
         recorded.then(call("read", 6, 4096, error=errno.EAGAIN), refused)
-        assert not monitor.is_current(path, 0)  # no route
+        assert monitor.source_state(path, 0) is SourceState.GONE
         recorded.then()
-        assert monitor.is_current(NetworkPath(("192.0.2.9", 51820)), 0)
+        assert monitor.source_state(NetworkPath(("192.0.2.9", 51820)), 0) is SourceState.CURRENT
         local6 = Source(bytes.fromhex("fe80") + bytes(14), 4)
-        assert monitor.is_current(NetworkPath(("fe80::2", 1, 0, 4), local6), 0)
+        assert monitor.source_state(NetworkPath(("fe80::2", 1, 0, 4), local6), 0) is SourceState.CURRENT
         recorded.then(call("read", 5, 4096, answer=answer(9, 9)), NOTHING)
         monitor.drain()
         recorded.then(call("close", 5), call("close", 6))
@@ -242,7 +242,7 @@ def test_answers_to_others_are_passed_over() -> None:
             call("process", answer=77),
             call("process", answer=77),
         )
-        assert monitor.is_current(path, 0)
+        assert monitor.source_state(path, 0) is SourceState.CURRENT
 
 
 # --- sockets -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from tests.platform.interface_requests import ask
 from tests.support.call_script import Script, ScriptedSocket, Step, call, script
 from wgtun.errors import PlatformError
-from wgtun.path import Path, Source
+from wgtun.path import Path, Source, SourceState
 from wgtun.platform.bsd.link_monitor import Announcement, LinkMonitor
 from wgtun.platform.bsd.route_monitor import RouteMonitor
 from wgtun.platform.module_directories import module_directories
@@ -141,7 +141,7 @@ def test_a_route_is_looked_up_in_the_table_of_the_mark() -> None:
             call("read", 6, 4096, answer=answer),
             call("process", answer=77),
         )
-        assert monitor.is_current(path, 3)
+        assert monitor.source_state(path, 3) is SourceState.CURRENT
 
 
 class Sockets(UdpSockets):

@@ -11,11 +11,20 @@ if TYPE_CHECKING:
     from tests.support.namespaces import Tunnel
 
 
-def show(tunnel: Tunnel, *options: str) -> str:
-    words = [sys.executable, "-m", "wgtun.cli.main", "show", tunnel.interface, *options]
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=30).stdout
+def show(tunnel: Tunnel) -> str:
+    return _show(tunnel.interface)
 
 
 def document(tunnel: Tunnel) -> dict[str, Any]:
-    shown: dict[str, dict[str, Any]] = json.loads(show(tunnel, "--json"))
-    return shown[tunnel.interface]
+    return documents(tunnel.interface)[tunnel.interface]
+
+
+def documents(*words: str) -> dict[str, dict[str, Any]]:
+    """By interface, what `wgtun show --json` prints."""
+    shown: dict[str, dict[str, Any]] = json.loads(_show("--json", *words))
+    return shown
+
+
+def _show(*words: str) -> str:
+    program = [sys.executable, "-m", "wgtun.cli.main", "show", *words]
+    return subprocess.run(program, check=True, capture_output=True, text=True, timeout=30).stdout

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
 from pathlib import Path
 
 import pytest
@@ -111,12 +112,20 @@ def test_a_reader_that_leaves_is_no_news() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an interrupt comes from a console there")
 def test_an_interrupt_ends_quietly() -> None:
+    import fcntl  # not there on Windows
+    import termios
+
     script = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {IN_PROCESS}"
     with subprocess.Popen(
         [sys.executable, "-c", script, "pubkey"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdin is not None
-        time.sleep(0.5)  # until it reads
+        process.stdin.write(b"begin")
+        process.stdin.flush()
+        waiting = array("i", [1])
+        while waiting[0]:  # until it reads
+            time.sleep(0.01)
+            fcntl.ioctl(process.stdin, termios.FIONREAD, waiting)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 130

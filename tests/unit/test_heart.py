@@ -29,7 +29,7 @@ from wgtun.dataplane import (
 )
 from wgtun.endpoint import SocketAddress
 from wgtun.engine.python.heart import Heart
-from wgtun.path import Path
+from wgtun.path import Path, Source
 
 KEY_A = bytes(range(32))
 KEY_B = bytes(range(32, 64))
@@ -237,6 +237,39 @@ def test_malformed_inner_packets_are_counted(inner: bytes) -> None:
     second.inbound(NOW, take(first), PATH_A)
     assert not second.packets
     assert dropped(second) == {DropReason.MALFORMED_INNER: 1}
+
+
+@pytest.mark.defect(30)
+def test_a_refused_source_stays_away_while_the_peer_cannot_know() -> None:
+    first, second = pair()
+    asked = PATH_A._replace(source=Source(bytes((192, 0, 2, 9)), 3))
+    elsewhere = PATH_A._replace(source=Source(bytes((192, 0, 3, 9)), 4))
+
+    def heard(seconds: float, path: Path) -> Path | None:
+        now = NOW + int(seconds * SECOND)
+        first.send_keepalive(now, ALICE)
+        second.inbound(now, take(first), path)
+        return second.peer_status(ALICE).path
+
+    def sent(seconds: float) -> None:
+        second.send_keepalive(NOW + int(seconds * SECOND), ALICE)
+        take(second)
+
+    assert heard(0, asked) == asked
+    second.refuse_source(NOW, ALICE)
+    assert second.peer_status(ALICE).path == PATH_A
+    assert second.peer_status(ALICE).refused == asked
+    assert heard(1, asked) == PATH_A, "it was on its way"
+    assert heard(2, elsewhere) == elsewhere
+    assert heard(3, asked) == PATH_A, "it was overtaken"
+    assert heard(7, asked) == PATH_A, "nothing told the peer yet"
+    sent(7)
+    assert heard(8, asked) == asked, "by now it knows, and asks there all the same"
+    assert second.peer_status(ALICE).refused is None
+
+    second.refuse_source(NOW + 8 * SECOND, ALICE)
+    second.allow_source(ALICE)
+    assert heard(8, asked) == asked
 
 
 def test_old_keys_neither_send_nor_receive() -> None:

@@ -41,6 +41,7 @@ pub struct Timing {
     pub rekey_after: u64,
     pub reject_after: u64,
     pub rekey_on_receive: u64,
+    pub rekey_timeout: u64,
     pub cookie_lifetime: u64,
     pub under_load: u64,
 }
@@ -53,6 +54,7 @@ impl Default for Timing {
             rekey_after: 120 * SECOND,
             reject_after: 180 * SECOND,
             rekey_on_receive: 165 * SECOND,
+            rekey_timeout: 5 * SECOND,
             cookie_lifetime: 120 * SECOND,
             under_load: SECOND,
         }

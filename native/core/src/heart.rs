@@ -72,6 +72,7 @@ pub trait Outgoing {
 #[derive(Clone, Copy, Debug)]
 pub struct PeerStatus {
     pub path: Option<Path>,
+    pub refused: Option<Path>,
     pub tx_bytes: u64,
     pub rx_bytes: u64,
     pub last_sent: u64,
@@ -416,6 +417,25 @@ impl Heart {
         }
     }
 
+    /// Something authentic came from the peer.
+    fn note_received(&self, now: u64, state: &mut PeerState, path: &Path, bytes: usize) {
+        state.path = Some(self.unless_refused(now, state, *path));
+        state.rx_bytes += bytes as u64;
+        state.last_received = now;
+        state.unanswered_since = 0;
+    }
+
+    fn unless_refused(&self, now: u64, state: &mut PeerState, path: Path) -> Path {
+        match state.refused.as_deref() {
+            Some((_, since)) if state.last_sent > *since && now.saturating_sub(*since) >= self.timing.rekey_timeout => {
+                state.refused = None;
+                path
+            }
+            Some((refused, _)) if *refused == path => Path { source: None, ..path },
+            _ => path,
+        }
+    }
+
     /// Account for what was opened: replay, roaming, confirmation; then hand over the packets.
     #[allow(clippy::too_many_arguments)]
     fn finish_run(
@@ -446,7 +466,7 @@ impl Heart {
         if opened.is_empty() {
             return;
         }
-        note_received(now, &mut state, path, opened.iter().map(|(_, _, size)| size).sum());
+        self.note_received(now, &mut state, path, opened.iter().map(|(_, _, size)| size).sum());
         let mut is_current = place == Place::Current;
         if place == Place::Next {
             let dropped = state.slots.confirm_next();
@@ -535,6 +555,23 @@ impl Heart {
         if let Some(path) = &mut lock(&self.peer(peer)?.state).path {
             path.source = None;
         }
+        Ok(())
+    }
+
+    /// The same, but what the peer has sent before it hears of it must not bring this very path back. That
+    /// lasts until something was sent from elsewhere and `Timing::rekey_timeout` has passed.
+    pub fn refuse_source(&self, now: u64, peer: PeerId) -> Result<(), UnknownPeer> {
+        let peer = self.peer(peer)?;
+        let mut state = lock(&peer.state);
+        if let Some(path @ Path { source: Some(_), .. }) = state.path {
+            state.refused = Some(Box::new((path, now)));
+            state.path = Some(Path { source: None, ..path });
+        }
+        Ok(())
+    }
+
+    pub fn allow_source(&self, peer: PeerId) -> Result<(), UnknownPeer> {
+        lock(&self.peer(peer)?.state).refused = None;
         Ok(())
     }
 
@@ -640,7 +677,7 @@ impl Heart {
     }
 
     pub fn handshake_authenticated(&self, now: u64, peer: PeerId, path: Path, size: usize) -> Result<(), UnknownPeer> {
-        note_received(now, &mut lock(&self.peer(peer)?.state), &path, size);
+        self.note_received(now, &mut lock(&self.peer(peer)?.state), &path, size);
         Ok(())
     }
 
@@ -675,6 +712,7 @@ impl Heart {
         let state = lock(&peer.state);
         Ok(PeerStatus {
             path: state.path,
+            refused: state.refused.as_ref().map(|refused| refused.0),
             tx_bytes: state.tx_bytes,
             rx_bytes: state.rx_bytes,
             last_sent: state.last_sent,
@@ -759,14 +797,6 @@ fn note_sent(now: u64, state: &mut PeerState, bytes: usize) {
     state.tx_bytes += bytes as u64;
     state.last_sent = now;
     state.unacknowledged_since = 0;
-}
-
-/// Something authentic came from the peer.
-fn note_received(now: u64, state: &mut PeerState, path: &Path, bytes: usize) {
-    state.path = Some(*path);
-    state.rx_bytes += bytes as u64;
-    state.last_received = now;
-    state.unanswered_since = 0;
 }
 
 /// Make a transport data message in `datagram`: header, packet of `size` bytes, zero padding, tag.

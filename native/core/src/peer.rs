@@ -23,6 +23,8 @@ pub struct Peer {
 #[derive(Default)]
 pub struct PeerState {
     pub path: Option<Path>,
+    /// What it may not be, although the peer asks there, and since when; most peers never need the room.
+    pub refused: Option<Box<(Path, u64)>>,
     pub slots: Slots,
     pub staged: VecDeque<Vec<u8>>,
     pub session_requested: bool,

@@ -146,7 +146,7 @@ def _follow_routes(cleanup: ExitStack, loop: asyncio.AbstractEventLoop, device: 
     def settled() -> None:
         nonlocal settling
         settling = False
-        device.routes_changed(routes.is_current)
+        device.routes_changed(routes.source_state)
 
     routes.watch(loop, changed)
 

@@ -38,6 +38,8 @@ class NativeEngine:
         self.set_path = native.set_path
         self.narrow_path = native.narrow_path
         self.forget_source = native.forget_source
+        self.refuse_source = native.refuse_source
+        self.allow_source = native.allow_source
         self.insert_allowed_ip = native.insert_allowed_ip
         self.remove_allowed_ip = native.remove_allowed_ip
         self.clear_allowed_ips = native.clear_allowed_ips

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
-    from wgtun.path import Path
+    from wgtun.path import Path, SourceState
 
 
 class _Interface(Protocol):
@@ -64,8 +64,8 @@ class RouteMonitor(ChangeSource, Protocol):
 
     def drain(self) -> None: ...
 
-    def is_current(self, path: Path, mark: int) -> bool:
-        """Whether datagrams to this path, with this fwmark, still leave by the interface that its source is for."""
+    def source_state(self, path: Path, mark: int) -> SourceState:
+        """What datagrams to this path, with this fwmark, can do with its source; it is current when there is none."""
 
 
 class DirectoryWatch(ChangeSource, Protocol):

@@ -283,10 +283,19 @@ class Heart:
 
     def _heard(self, now: int, peer: EnginePeer, path: Path, size: int) -> None:
         """Something authentic came from the peer."""
-        peer.path = path
+        peer.path = path if peer.refused is None else self._unless_refused(now, peer, path)
         peer.rx_bytes += size
         peer.last_received = now
         peer.unanswered_since = 0
+
+    def _unless_refused(self, now: int, peer: EnginePeer, path: Path) -> Path:
+        assert peer.refused is not None
+        refused, since = peer.refused
+        if peer.last_sent > since and now - since >= self._timing.rekey_timeout:
+            peer.refused = None
+        elif path == refused:
+            return path._replace(source=None)
+        return path
 
     def _deliver(self, now: int, peer: EnginePeer, packet: bytes, traffic_class: int) -> None:
         if not peer.unacknowledged_since:
@@ -340,6 +349,15 @@ class Heart:
         known = self._peers[peer]
         if known.path is not None and known.path.source is not None:
             known.path = known.path._replace(source=None)
+
+    def refuse_source(self, now: int, peer: int) -> None:
+        known = self._peers[peer]
+        if known.path is not None and known.path.source is not None:
+            known.refused = known.path, now
+            self.forget_source(peer)
+
+    def allow_source(self, peer: int) -> None:
+        self._peers[peer].refused = None
 
     def insert_allowed_ip(self, peer: int, prefix: AllowedIP) -> None:
         self._allowed_ips.insert(self._peers[peer], prefix)
@@ -441,7 +459,8 @@ class Heart:
 
     def peer_status(self, peer: int) -> PeerStatus:
         known = self._peers[peer]
-        return PeerStatus(known.path, known.tx_bytes, known.rx_bytes)
+        refused = None if known.refused is None else known.refused[0]
+        return PeerStatus(known.path, known.tx_bytes, known.rx_bytes, refused)
 
     def drops(self, peer: int | None = None) -> dict[DropReason, int]:
         if peer is None:

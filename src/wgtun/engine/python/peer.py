@@ -22,6 +22,7 @@ class EnginePeer:
         "last_received",
         "last_sent",
         "path",
+        "refused",
         "rx_bytes",
         "session_requested",
         "slots",
@@ -36,6 +37,7 @@ class EnginePeer:
     def __init__(self, peer_id: int) -> None:
         self.id = peer_id
         self.path: Path | None = None
+        self.refused: tuple[Path, int] | None = None  # and since when; see `dataplane.Engine.refuse_source`
         self.slots = Slots()
         self.staged: deque[bytes] = deque()
         self.session_requested = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from wgtun.path import Path
+from wgtun.path import Path, SourceState
 from wgtun.platform.bsd import routing
 from wgtun.platform.bsd.calls import Calls
 from wgtun.platform.bsd.interface import Abi
@@ -29,16 +29,17 @@ class RouteMonitor(Readable):
         for _ in routing.receive(self._calls, self._abi, self._events):
             pass
 
-    def is_current(self, path: Path, mark: int) -> bool:
+    def source_state(self, path: Path, mark: int) -> SourceState:
         address, source = path
         if source is None or is_link_local(source.local):  # pinned to its interface anyway
-            return True
+            return SourceState.CURRENT
         family = socket.AF_INET if len(source.local) == 4 else socket.AF_INET6
         destination = socket.inet_pton(family, address[0].partition("%")[0])
         try:
-            return self._routes.find_interface(destination, mark) == source.interface
+            interface = self._routes.find_interface(destination, mark)
         except OSError:
-            return False
+            return SourceState.GONE
+        return SourceState.of(source, interface)
 
     def close(self) -> None:
         self.unwatch()

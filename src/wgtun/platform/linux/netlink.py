@@ -28,7 +28,8 @@ _RTM_GETNSID = 90
 _NLM_F_REQUEST = 1
 _NLM_F_ACK = 4
 LINK_GROUP = 1
-ROUTE_GROUPS = 0x10 | 0x40 | 0x100 | 0x400  # addresses and routes of IPv4, of IPv6
+# Addresses, routes and rules, of IPv4 and of IPv6; and links, which take routes of IPv4 with them without a word.
+ROUTE_GROUPS = (0x10 | 0x40 | 0x80) | (0x100 | 0x400 | 0x40000) | LINK_GROUP
 _RTA_DST = 1
 _RTA_SRC = 2
 _RTA_OIF = 4

@@ -13,7 +13,7 @@ assert sys.platform == "linux"
 import errno
 import socket
 
-from wgtun.path import Path
+from wgtun.path import Path, SourceState
 from wgtun.platform.linux import netlink
 from wgtun.platform.readable import Readable
 from wgtun.platform.udp import is_link_local
@@ -39,16 +39,17 @@ class RouteMonitor(Readable):
                 if error.errno != errno.ENOBUFS:  # some were lost; there were changes, that is all we tell
                     raise
 
-    def is_current(self, path: Path, mark: int) -> bool:
+    def source_state(self, path: Path, mark: int) -> SourceState:
         address, source = path
         if source is None or is_link_local(source.local):  # pinned to its interface anyway
-            return True
+            return SourceState.CURRENT
         family = socket.AF_INET if len(source.local) == 4 else socket.AF_INET6
         destination = socket.inet_pton(family, address[0].partition("%")[0])
         try:
-            return netlink.find_interface(self._queries, destination, source.local, mark) == source.interface
+            interface = netlink.find_interface(self._queries, destination, source.local, mark)
         except OSError:
-            return False
+            return SourceState.GONE
+        return SourceState.of(source, interface)
 
     def close(self) -> None:
         self.unwatch()

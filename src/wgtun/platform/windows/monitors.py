@@ -8,7 +8,7 @@ assert sys.platform == "win32"
 
 import socket
 
-from wgtun.path import Path
+from wgtun.path import Path, SourceState
 from wgtun.platform.interface import LinkState
 from wgtun.platform.udp import is_link_local
 from wgtun.platform.windows import abi
@@ -42,13 +42,14 @@ class RouteMonitor(Notifications):
     def drain(self) -> None:
         """Nothing queues up."""
 
-    def is_current(self, path: Path, mark: int) -> bool:
+    def source_state(self, path: Path, mark: int) -> SourceState:
         address, source = path
         if source is None or is_link_local(source.local):  # pinned to its interface anyway
-            return True
+            return SourceState.CURRENT
         family = socket.AF_INET if len(source.local) == 4 else socket.AF_INET6
         try:
             with UdpSockets.connected(address, mark) as probe:
-                return socket.inet_pton(family, probe.getsockname()[0].partition("%")[0]) == source.local
+                usual = socket.inet_pton(family, probe.getsockname()[0].partition("%")[0])
         except OSError:
-            return False
+            return SourceState.GONE
+        return SourceState.CURRENT if usual == source.local else SourceState.ELSEWHERE
