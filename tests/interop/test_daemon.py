@@ -7,6 +7,7 @@ import random
 import resource
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
