@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::io::ancillary::Ancillary;
 use crate::path::Source;
 
-/// From an in_pktinfo: interface, local address, destination address.
-pub fn local_v4(value: &[u8]) -> Option<Source> {
+/// From an in_pktinfo, which starts with the interface; the system puts the local address `at` this place.
+pub fn local_v4(value: &[u8], at: usize) -> Option<Source> {
     let interface = u32::from_ne_bytes(*value.first_chunk()?);
-    let local: [u8; 4] = value.get(4..8)?.try_into().ok()?;
+    let local: [u8; 4] = *value.get(at..)?.first_chunk()?;
     Some(Source { local: IpAddr::from(local), interface })
 }
 

@@ -1,15 +1,18 @@
 //! Control messages of Linux. Sources: ip(7), ipv6(7), udp(7).
 
 use std::io;
+use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Socket, Type};
 
+use super::in_pktinfo;
 use crate::io::ancillary::Ancillary;
 use crate::io::system::Role;
+use crate::path::Source;
 
-pub use super::in_pktinfo::{local_v4, push_source_v4};
+pub use super::in_pktinfo::push_source_v4;
 
 pub fn role(level: i32, kind: i32) -> Role {
     match (level, kind) {
@@ -18,6 +21,11 @@ pub fn role(level: i32, kind: i32) -> Role {
         (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => Role::Class,
         _ => Role::Other,
     }
+}
+
+/// ipi_spec_dst is an address of ours even where the datagram went to a broadcast address.
+pub fn local_v4(value: &[u8]) -> Option<Source> {
+    in_pktinfo::local_v4(value, offset_of!(libc::in_pktinfo, ipi_spec_dst))
 }
 
 /// Have the kernel cut the bytes into datagrams of this size.
