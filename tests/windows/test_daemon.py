@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,8 @@ assert sys.platform == "win32"  # mypy goes by this
 
 from wgtun.errors import PlatformError
 from wgtun.keys import PrivateKey
-from wgtun.platform.windows import services
+from wgtun.platform.windows import console, services
+from wgtun.platform.windows.console import stopped_by_console
 from wgtun.uapi.client import UapiClient
 from wgtun.uapi.model import SetRequest
 
@@ -108,6 +111,21 @@ def test_ctrl_break_ends_it_in_order() -> None:
         assert process.returncode == 0
         assert "Shutting down" in output
     assert not is_served("wg2")
+
+
+def test_a_window_that_is_closed_waits_for_the_end() -> None:
+    """The system ends a process as soon as its handler returns from any event but Ctrl-C and Ctrl-Break."""
+    stopped = threading.Semaphore(0)
+    stopped_by_console(stopped.release)
+    handler: Any = console._handlers[-1]
+    assert handler(signal.CTRL_C_EVENT) == handler(signal.CTRL_BREAK_EVENT) == 1
+    for _ in range(2):
+        assert stopped.acquire(timeout=0)
+    closing = threading.Thread(target=handler, args=(2,), daemon=True)  # CTRL_CLOSE_EVENT
+    closing.start()
+    assert stopped.acquire(timeout=10)
+    closing.join(0.2)
+    assert closing.is_alive()
 
 
 def test_words() -> None:

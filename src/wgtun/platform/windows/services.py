@@ -20,6 +20,7 @@ _PATIENCE = 30.0  # seconds for a service to stop
 _STEP = 0.1
 _WAIT_HINT = 5000  # milliseconds
 _NO_ERROR, _ERROR_SERVICE_SPECIFIC_ERROR = 0, 1066
+_AFTER = "Nsi\0TcpIp\0"  # what there must be before: the services that interfaces and sockets come from
 _ACCESS = abi.SERVICE_START | abi.SERVICE_STOP | abi.SERVICE_QUERY_STATUS | abi.DELETE
 _EXPLANATIONS = {
     abi.ERROR_ACCESS_DENIED: "not permitted; run as administrator",
@@ -47,7 +48,7 @@ def install(name: str, title: str, command_line: str) -> None:
             abi.SERVICE_AUTO_START,
             abi.SERVICE_ERROR_NORMAL,
             ctypes.c_wchar_p(command_line),
-            *[None] * 5,
+            *(None, None, ctypes.create_unicode_buffer(_AFTER), None, None),
             returns=ctypes.c_void_p,
         )
         check(_LIBRARY, "CloseServiceHandle", created)
