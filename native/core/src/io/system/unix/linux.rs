@@ -14,7 +14,7 @@ use crate::path::Source;
 
 pub use super::in_pktinfo::push_source_v4;
 
-pub fn role(level: i32, kind: i32) -> Role {
+pub const fn role(level: i32, kind: i32) -> Role {
     match (level, kind) {
         (libc::SOL_UDP, libc::UDP_GRO) => Role::Segment,
         (libc::IPPROTO_IP, libc::IP_PKTINFO) | (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => Role::Local,
@@ -24,7 +24,7 @@ pub fn role(level: i32, kind: i32) -> Role {
 }
 
 /// ipi_spec_dst is an address of ours even where the datagram went to a broadcast address.
-pub fn local_v4(value: &[u8]) -> Option<Source> {
+pub const fn local_v4(value: &[u8]) -> Option<Source> {
     in_pktinfo::local_v4(value, offset_of!(libc::in_pktinfo, ipi_spec_dst))
 }
 
