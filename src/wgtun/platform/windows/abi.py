@@ -130,7 +130,12 @@ SECURITY_ATTRIBUTES = Layout(
 TOKEN_PRIVILEGES = Layout(
     "TOKEN_PRIVILEGES",
     16,
-    {"PrivilegeCount": (0, "I"), "Privileges[0].Luid": (4, "Q"), "Privileges[0].Attributes": (12, "I")},
+    {
+        "PrivilegeCount": (0, "I"),
+        "Privileges[0].Luid.LowPart": (4, "I"),
+        "Privileges[0].Luid.HighPart": (8, "i"),
+        "Privileges[0].Attributes": (12, "I"),
+    },
 )
 SERVICE_STATUS = Layout(
     "SERVICE_STATUS",

@@ -32,7 +32,8 @@ def switched_on(name: str) -> Iterator[None]:
         wanted = abi.TOKEN_PRIVILEGES.pack(
             {
                 "PrivilegeCount": 1,
-                "Privileges[0].Luid": luid.value,
+                "Privileges[0].Luid.LowPart": luid.value & 0xFFFFFFFF,
+                "Privileges[0].Luid.HighPart": luid.value >> 32,
                 "Privileges[0].Attributes": abi.SE_PRIVILEGE_ENABLED,
             }
         )
