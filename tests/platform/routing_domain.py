@@ -21,6 +21,7 @@ class RoutingDomain:
         self._abi: Any = abi
         self._delay = delay
         self._sockets: dict[int, socket.socket] = {}
+        self._on_the_way: list[threading.Timer] = []
         self.routes: dict[bytes, int] = {}  # interface by destination
         self.questions = 0
 
@@ -30,6 +31,8 @@ class RoutingDomain:
         return next(reversed(self._sockets))
 
     def close(self, descriptor: int) -> None:
+        while self._on_the_way:
+            self._on_the_way.pop().join()
         self._sockets.pop(descriptor).close()
         os.close(descriptor)
 
@@ -54,7 +57,8 @@ class RoutingDomain:
         answer = {"rtm_index": self.routes.get(destination, 0), "rtm_pid": PROCESS}
         message = layout.change(data[: layout.size], {**answer, "rtm_msglen": layout.size})
         if self._delay:
-            threading.Timer(self._delay, self._tell_all, [message]).start()
+            self._on_the_way.append(threading.Timer(self._delay, self._tell_all, [message]))
+            self._on_the_way[-1].start()
         else:
             self._tell_all(message)
         return len(data)

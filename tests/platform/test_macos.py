@@ -127,8 +127,9 @@ def test_link_events() -> None:
         assert monitor.fileno() == 5
         recorded.then(NOTHING)
         assert monitor.read() == (1420, False, False)
-        others = information(3, 1, 9000) + information(12, 1, 9000, version=4) + b"\x04\0\x05\x01"
+        others = information(3, 1, 9000) + b"\x04\0\x05\x01"
         both = others + information(12, 0x8051, 1420) + information(12, 0x8051, 1280)
+        both += information(12, 0, 9000, version=4)  # of another form
         recorded.then(call("read", 5, 4096, answer=both), NOTHING)
         assert monitor.read() == (1280, True, False)
         recorded.then(call("read", 5, 4096, answer=information(12, 0x8050, 1280)), NOTHING)

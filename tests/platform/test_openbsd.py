@@ -68,6 +68,9 @@ def test_refusals() -> None:
     with script(call("open", "/dev/tun0", FLAGS, error=errno.EPERM)) as (calls, _):
         with pytest.raises(PlatformError, match="run as root"):  # and not one try after the other
             tun.create(calls, "tun")
+    with script(*busy[:4], call("open", "/dev/tun4", FLAGS, error=errno.ENOENT)) as (calls, _):
+        with pytest.raises(PlatformError, match="MAKEDEV"):
+            tun.create(calls, "tun")
 
 
 @pytest.mark.parametrize("name", ["wg0", "tun256", "tun-1", "tun01", "", "tunx"])

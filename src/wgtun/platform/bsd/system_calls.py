@@ -25,7 +25,7 @@ class SystemCalls:
         self._kqueues: dict[int, select.kqueue] = {}
 
     def open(self, path: str, flags: int) -> int:
-        return os.open(path, flags | os.O_CLOEXEC)
+        return os.open(path, flags)
 
     def close(self, descriptor: int) -> None:
         kqueue = self._kqueues.pop(descriptor, None)
