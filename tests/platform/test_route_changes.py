@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -11,11 +12,15 @@ from typing import Any
 import pytest
 
 from tests.platform.routing_domain import RoutingDomain
+from wgtun.cli import serving
 from wgtun.path import Path, Source
 from wgtun.platform.bsd.route_monitor import RouteMonitor
 from wgtun.platform.freebsd import abi as freebsd
 from wgtun.platform.macos import abi as macos
 from wgtun.platform.openbsd import abi as openbsd
+
+if sys.platform == "win32":
+    pytest.skip("Unix only", allow_module_level=True)
 
 PEER = socket.inet_aton("192.0.2.9")
 OURS = socket.inet_aton("10.0.0.1")
@@ -51,9 +56,6 @@ def test_a_source_without_interface_is_on_that_of_its_address(system: tuple[Rout
 
 def test_questions_are_no_changes(system: tuple[RoutingDomain, RouteMonitor]) -> None:
     """Or each change would be followed by another, for ever."""
-    pytest.importorskip("wgtun.cli.serving")
-    from wgtun.cli import serving
-
     domain, monitor = system
     path = Path(("192.0.2.9", 51820), Source(OURS, 3))
     looks = 0
