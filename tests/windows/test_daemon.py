@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,8 +21,9 @@ assert sys.platform == "win32"  # mypy goes by this
 
 from wgtun.errors import PlatformError
 from wgtun.keys import PrivateKey
-from wgtun.platform.windows import console, services
+from wgtun.platform.windows import abi, console, services
 from wgtun.platform.windows.console import stopped_by_console
+from wgtun.platform.windows.library import check
 from wgtun.uapi.client import UapiClient
 from wgtun.uapi.model import SetRequest
 
@@ -48,6 +50,13 @@ def is_served(name: str) -> bool:
     except PlatformError:
         return False
     return True
+
+
+def service_status(name: str, field: str) -> int:
+    status = ctypes.create_string_buffer(abi.SERVICE_STATUS.size)
+    with services._service(f"wireguard-py${name}") as service:
+        check("advapi32", "QueryServiceStatus", service, status)
+    return abi.SERVICE_STATUS.read(status.raw, field)
 
 
 @contextmanager
@@ -154,8 +163,12 @@ def test_a_service_from_installation_to_removal() -> None:
         wait_for(lambda: is_served(name))
         with UapiClient(name) as client:
             assert client.status()["up"]
+        wait_for(lambda: service_status(name, "dwCurrentState") == 4)  # SERVICE_RUNNING
+        assert service_status(name, "dwControlsAccepted") == 1 | 4  # SERVICE_ACCEPT_STOP, SERVICE_ACCEPT_SHUTDOWN
         stopped = run("--stop", name)
         assert (stopped.returncode, stopped.stderr) == (0, "")
+        assert service_status(name, "dwCurrentState") == 1  # SERVICE_STOPPED
+        assert service_status(name, "dwWin32ExitCode") == 0
         wait_for(lambda: not is_served(name))
         assert "it does not run" in run("--stop", name).stderr
     finally:
