@@ -14,6 +14,7 @@ pub struct Ancillary {
 impl Ancillary {
     pub const CAPACITY: usize = 160;
 
+    #[allow(clippy::new_without_default)] // a default is not constant
     pub const fn new() -> Self {
         Ancillary { buffer: [0; Self::CAPACITY], size: 0 }
     }
