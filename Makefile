@@ -58,6 +58,7 @@ check-platforms: lint
 	.venv/bin/mypy --platform win32 --cache-dir .mypy_cache/win32 src tests/windows
 	.venv/bin/python -m tools.platforms.constants
 	.venv/bin/python -m tools.platforms.rust_constants
+	.venv/bin/python -m tools.platforms.rust_messages
 	@tools/platforms/native clippy $$(tools/platforms/native targets)
 	@tools/platforms/native build $$(tools/platforms/native targets)
 	.venv/bin/pytest tests/platform tests/netns/test_portable_paths.py

@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from tests.platform.interface_requests import ask, ifreq
-from tests.support.call_script import ScriptedSocket, call, script
-from wgtun.errors import PlatformError
+from tests.support.call_script import ScriptedSocket, Step, call, script
+from wgtun.errors import PlatformError, TunnelGone
 from wgtun.path import Path, Source, SourceState
 from wgtun.platform.bsd.link_monitor import Announcement, LinkMonitor
 from wgtun.platform.bsd.route_monitor import RouteMonitor
@@ -35,11 +35,14 @@ def in6_ndireq(name: str, flags: int, rest: int = 0) -> bytes:
     )
 
 
-DESTROY = ask(SIOCIFDESTROY, "tun0")
+def named(name: str) -> Step:
+    return call("ioctl", 4, TUNGIFNAME, bytes(32), answer=ifreq(name))
+
+
 OPENING = [
     call("interface_index", "wg0", error=errno.ENXIO),
     call("open", "/dev/tun", 2, answer=4),
-    call("ioctl", 4, TUNGIFNAME, bytes(32), answer=ifreq("tun0")),
+    named("tun0"),
     call("ioctl", 4, TUNSIFHEAD, ONE),
     call("ioctl", 4, TUNSIFMODE, BROADCAST_AND_MULTICAST),
     call("socket", 28, 2, 0, answer=9),
@@ -59,13 +62,17 @@ OPENING = [
 def test_an_interface_is_cloned_renamed_and_destroyed() -> None:
     with script(*OPENING) as (calls, recorded):
         opened = tun.create(calls, "wg0")
+        recorded.then(named("wg0"))
         assert (opened.name, opened.fileno(), opened.virtio) == ("wg0", 4, None)
         assert opened.family == (b"\0\0\0\x02", b"\0\0\0\x1c")
         recorded.then(call("ioctl", 4, TUNSIFPID, b""))
         opened.take_over()
-        recorded.then(call("close", 4), *ask(SIOCIFDESTROY, "wg0"))
+        recorded.then(named("wg1"), call("close", 4), *ask(SIOCIFDESTROY, "wg1"))  # somebody renamed it
         opened.close()
         opened.close()
+        recorded.then(call("ioctl", -1, TUNGIFNAME, bytes(32), error=errno.EBADF))
+        with pytest.raises(TunnelGone):
+            _ = opened.name
 
 
 @pytest.mark.parametrize("failing", [3, 4, 6, 7, 10, 12])
@@ -81,15 +88,16 @@ def test_whatever_fails_leaves_nothing_behind(failing: int) -> None:
 def test_a_host_without_ipv6() -> None:
     without = [*OPENING[:5], OPENING[5]._replace(error=errno.EAFNOSUPPORT), *OPENING[9:]]
     with script(*without) as (calls, _):
-        assert tun.create(calls, "wg0").name == "wg0"
+        tun.create(calls, "wg0")
 
 
 def test_refusals() -> None:
     with script(call("interface_index", "wg0", answer=3)) as (calls, _):
         with pytest.raises(PlatformError, match="interface wg0 already exists"):
             tun.create(calls, "wg0")
-        with pytest.raises(PlatformError, match="too long: at most 15 bytes"):
-            tun.create(calls, "w" * 16)
+        for name in ("w" * 16, ""):
+            with pytest.raises(PlatformError, match="it has 1 to 15 bytes"):
+                tun.create(calls, name)
     for error, text in ((errno.ENOENT, "load the module if_tuntap"), (errno.EPERM, "run as root")):
         steps = [OPENING[0], OPENING[1]._replace(error=error)]
         with script(*steps) as (calls, _), pytest.raises(PlatformError, match=text):
@@ -99,18 +107,22 @@ def test_refusals() -> None:
 def test_an_interface_that_somebody_else_destroyed() -> None:
     with script(*OPENING) as (calls, recorded):
         opened = tun.create(calls, "wg0")
-        recorded.then(call("close", 4), *ask(SIOCIFDESTROY, "wg0", error=errno.ENXIO))
+        recorded.then(named("wg0"), call("close", 4), *ask(SIOCIFDESTROY, "wg0", error=errno.ENXIO))
         opened.close()
+    with script(*OPENING) as (calls, recorded):
+        opened = tun.create(calls, "wg0")
+        recorded.then(named("")._replace(error=errno.ENXIO), call("close", 4))
+        opened.close()  # and nobody else's interface of this name is destroyed
 
 
 def test_adopting_makes_us_its_process_and_leaves_the_mtu_alone() -> None:
     steps = [
-        call("ioctl", 4, TUNGIFNAME, bytes(32), answer=ifreq("wg3")),
+        named("wg3"),
         call("ioctl", 4, TUNSIFHEAD, ONE),
         call("set_nonblocking", 4),
         call("ioctl", 4, TUNSIFPID, b""),
     ]
-    with script(*steps) as (calls, _):
+    with script(*steps, named("wg3")) as (calls, _):
         assert tun.adopt(calls, 4).name == "wg3"
     with script(steps[0]._replace(error=errno.ENOTTY)) as (calls, _):
         with pytest.raises(PlatformError, match="descriptor 4 is not a TUN interface"):
@@ -137,14 +149,21 @@ def test_link_events_and_removal() -> None:
     ]
     nothing = call("read", 5, 4096, error=errno.EAGAIN)
     with script(*steps) as (calls, recorded):
-        known = Announcement(abi.RTM_IFANNOUNCE, abi.IF_ANNOUNCEMSGHDR, abi.IFAN_DEPARTURE)
+        known = Announcement(abi.RTM_IFANNOUNCE, abi.IF_ANNOUNCEMSGHDR)
         monitor = LinkMonitor(calls, abi, "wg0", announcement=known)
         recorded.then(call("read", 5, 4096, answer=information(12, 0x8043, 1380)), nothing)
         assert monitor.read() == (1380, True, False)
-        recorded.then(call("read", 5, 4096, answer=announcement(13, 1) + announcement(12, 0)), nothing)
+        # It gets another name: it goes and comes.
+        present = call("interface_name", 12, answer="wg1")
+        renamed = announcement(13, 1) + announcement(12, 1) + announcement(12, 0)
+        recorded.then(call("read", 5, 4096, answer=renamed), present, present, nothing)
         assert monitor.read() == (1380, True, False)
-        recorded.then(call("read", 5, 4096, answer=announcement(12, 1)), nothing)
-        assert monitor.read() == (1380, True, True)
+        lost = call("read", 5, 4096, error=errno.ENOBUFS)
+        recorded.then(lost, *ask(SIOCGIFFLAGS, "wg1", 0x8042), *ask(SIOCGIFMTU, "wg1", 1380), nothing)
+        assert monitor.read() == (1380, False, False)
+        absent = call("interface_name", 12, error=errno.ENXIO)
+        recorded.then(call("read", 5, 4096, answer=announcement(12, 1)), absent, nothing)
+        assert monitor.read() == (1380, False, True)
 
 
 def test_which_interface_a_route_takes() -> None:
@@ -161,6 +180,7 @@ def test_which_interface_a_route_takes() -> None:
         recorded.then(
             call("read", 6, 4096, error=errno.EAGAIN),
             call("write", 6, request, answer=168),
+            call("wait_readable", 6, 0.1, answer=True),
             call("read", 6, 4096, answer=answer),
             call("process", answer=77),
         )

@@ -127,8 +127,9 @@ def test_link_events() -> None:
         assert monitor.fileno() == 5
         recorded.then(NOTHING)
         assert monitor.read() == (1420, False, False)
-        others = information(3, 1, 9000) + information(12, 1, 9000, version=4) + b"\x04\0\x05\x01"
+        others = information(3, 1, 9000) + b"\x04\0\x05\x01"
         both = others + information(12, 0x8051, 1420) + information(12, 0x8051, 1280)
+        both += information(12, 0, 9000, version=4)  # of another form
         recorded.then(call("read", 5, 4096, answer=both), NOTHING)
         assert monitor.read() == (1280, True, False)
         recorded.then(call("read", 5, 4096, answer=information(12, 0x8050, 1280)), NOTHING)
@@ -142,9 +143,9 @@ def test_lost_messages_are_made_up_for() -> None:
     with script(*WATCH) as (calls, recorded):
         monitor = LinkMonitor(calls, abi, "utun7")
         lost = call("read", 5, 4096, error=errno.ENOBUFS)
-        recorded.then(lost, *ask(SIOCGIFMTU, "utun7", 1400), *ask(SIOCGIFFLAGS, "utun7", 1), NOTHING)
+        recorded.then(lost, *ask(SIOCGIFFLAGS, "utun7", 1), *ask(SIOCGIFMTU, "utun7", 1400), NOTHING)
         assert monitor.read() == (1400, True, False)
-        recorded.then(lost, *ask(SIOCGIFMTU, "utun7", error=errno.ENXIO), NOTHING)
+        recorded.then(lost, *ask(SIOCGIFFLAGS, "utun7", error=errno.ENXIO), NOTHING)
         assert monitor.read() == (1400, True, True)
 
 
@@ -189,6 +190,7 @@ def question(descriptor: int, sequence: int, addresses: bytes, index: int, which
     return [
         nothing,
         call("write", descriptor, request(sequence, addresses, which), answer=100),
+        call("wait_readable", descriptor, 0.1, answer=True),
         call("read", descriptor, 4096, answer=answer(sequence, index)),
         call("process", answer=77),
     ]
@@ -238,11 +240,17 @@ def test_answers_to_others_are_passed_over() -> None:
         recorded.then(
             nothing,
             call("write", 6, request(1, target)),
-            call("read", 6, 4096, answer=others + answer(1, 4)),
+            call("wait_readable", 6, 0.1, answer=True),
+            call("read", 6, 4096, answer=others),
             call("process", answer=77),
+            nothing,
+            call("wait_readable", 6, 0.1, answer=True),
+            call("read", 6, 4096, answer=answer(1, 4)),
             call("process", answer=77),
         )
         assert monitor.source_state(path, 0) is SourceState.CURRENT
+        recorded.then(nothing, call("write", 6, request(2, target)), call("wait_readable", 6, 0.1, answer=False))
+        assert monitor.source_state(path, 0) is SourceState.GONE  # it was lost
 
 
 # --- sockets -------------------------------------------------------------------------------------
@@ -270,7 +278,7 @@ def test_options_of_the_sockets() -> None:
 
 def test_source_addresses_in_control_messages() -> None:
     v4, v6 = Source(bytes([10, 0, 0, 1]), 3), Source(bytes.fromhex("20010db8") + bytes(12), 3)
-    assert Sockets.source(b"\x03\0\0\0" + v4.local + bytes(4), b"") == v4
+    assert Sockets.source(b"\x03\0\0\0" + bytes(4) + v4.local, b"") == v4  # as ip_input.c of XNU fills it in
     assert Sockets.pin(v4) == (0, 26, bytes(4) + v4.local + bytes(4))
     assert Sockets.source(v6.local + b"\x03\0\0\0", b"") == v6
     assert Sockets.pin(v6) == (41, 46, v6.local + bytes(4))

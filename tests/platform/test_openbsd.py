@@ -68,6 +68,9 @@ def test_refusals() -> None:
     with script(call("open", "/dev/tun0", FLAGS, error=errno.EPERM)) as (calls, _):
         with pytest.raises(PlatformError, match="run as root"):  # and not one try after the other
             tun.create(calls, "tun")
+    with script(*busy[:4], call("open", "/dev/tun4", FLAGS, error=errno.ENOENT)) as (calls, _):
+        with pytest.raises(PlatformError, match="MAKEDEV"):
+            tun.create(calls, "tun")
 
 
 @pytest.mark.parametrize("name", ["wg0", "tun256", "tun-1", "tun01", "", "tunx"])
@@ -109,18 +112,22 @@ def test_link_events_and_removal() -> None:
     ]
     nothing = call("read", 5, 4096, error=errno.EAGAIN)
     with script(*steps) as (calls, recorded):
-        known = Announcement(abi.RTM_IFANNOUNCE, abi.IF_ANNOUNCEMSGHDR, abi.IFAN_DEPARTURE)
+        known = Announcement(abi.RTM_IFANNOUNCE, abi.IF_ANNOUNCEMSGHDR)
         monitor = LinkMonitor(calls, abi, "tun7", announcement=known, desync=abi.RTM_DESYNC)
         recorded.then(nothing)
         assert monitor.read() == (1420, True, False)
         recorded.then(call("read", 5, 4096, answer=information(12, 0x50, 1380) + information(2, 1, 9)), nothing)
         assert monitor.read() == (1380, False, False)
         desync = b"\x60\0\x05\x10\x60\0" + bytes(90)
-        again = [*ask(SIOCGIFMTU, "tun7", 1300), *ask(SIOCGIFFLAGS, "tun7", 0x51)]
+        again = [*ask(SIOCGIFFLAGS, "tun7", 0x51), *ask(SIOCGIFMTU, "tun7", 1300)]
         recorded.then(call("read", 5, 4096, answer=desync), *again, nothing)
         assert monitor.read() == (1300, True, False)
-        recorded.then(call("read", 5, 4096, answer=announcement(12, 1)), nothing)
-        assert monitor.read() == (1300, True, True)
+        refused = [*ask(SIOCGIFFLAGS, "tun7", 0x50), *ask(SIOCGIFMTU, "tun7", error=errno.ENOSYS)]  # by pledge(2)
+        recorded.then(call("read", 5, 4096, answer=desync), *refused, nothing)
+        assert monitor.read() == (1300, False, False)
+        absent = call("interface_name", 12, error=errno.ENXIO)
+        recorded.then(call("read", 5, 4096, answer=announcement(12, 1)), absent, nothing)
+        assert monitor.read() == (1300, False, True)
 
 
 def test_a_route_is_looked_up_in_the_table_of_the_mark() -> None:
@@ -138,6 +145,7 @@ def test_a_route_is_looked_up_in_the_table_of_the_mark() -> None:
         recorded.then(
             call("read", 6, 4096, error=errno.EAGAIN),
             call("write", 6, request, answer=112),
+            call("wait_readable", 6, 0.1, answer=True),
             call("read", 6, 4096, answer=answer),
             call("process", answer=77),
         )
@@ -161,6 +169,29 @@ def test_options_of_the_sockets() -> None:
     assert v4.options == [(0, 7, 1), (0, 30, 1), *rest]
     assert v6.options == [(41, socket.IPV6_V6ONLY, 1), (41, 36, 1), (41, 57, 1), *rest]
     sockets.close()
+
+
+def test_sockets_that_are_opened_under_a_pledge() -> None:
+    """Nobody may ask then where a datagram came by, nor on older systems for IPv6's class. Source: kern_pledge.c."""
+
+    class Pledged(ScriptedSocket):
+        refused: tuple[tuple[int, int], ...] = ((0, 30), (41, 57))
+
+        def setsockopt(self, level: int, option: int, value: Any, *rest: Any) -> None:
+            if (level, option) in self.refused:
+                raise OSError(errno.ENOSYS, "Function not implemented")
+            super().setsockopt(level, option, value, *rest)
+
+    class PledgedSockets(UdpSockets):
+        new_socket = Pledged
+
+    sockets = PledgedSockets.open(0, 3)
+    assert len(sockets.filenos()) == 2
+    sockets.close()
+    for needed in ((0, 7), (41, 36)):
+        Pledged.refused = (needed,)
+        with pytest.raises(OSError, match="not implemented"):
+            PledgedSockets.open(0, 0)
 
 
 def test_source_addresses_in_control_messages() -> None:

@@ -47,6 +47,48 @@ def opened(kind: type[udp.UdpSockets], refused: dict[int, int]) -> tuple[udp.Udp
     return Scripted.open(0, 0), sent
 
 
+LOCAL4, LOCAL6 = bytes([10, 0, 0, 1]), bytes.fromhex("20010db8") + bytes(12)
+LINK = b"\x14\x12\x03\x01" + bytes(16)  # a struct sockaddr_dl of interface 0x103
+CLASS = b"\x03\0\0\0"
+# As the kernels make them: level, type, value.
+CONTROL: dict[type[udp.UdpSockets], tuple[list[ControlMessage], list[ControlMessage]]] = {
+    MacOsSockets: (
+        [(0, 26, b"\x03\x01\0\0" + bytes(4) + LOCAL4), (0, 27, b"\x03")],
+        [(41, 46, LOCAL6 + b"\x03\x01\0\0"), (41, 36, CLASS)],
+    ),
+    FreeBsdSockets: (
+        [(0, 7, LOCAL4), (0, 20, LINK), (0, 68, b"\x03")],
+        [(41, 46, LOCAL6 + b"\x03\x01\0\0"), (41, 61, CLASS)],
+    ),
+    OpenBsdSockets: (
+        [(0, 7, LOCAL4), (0, 30, LINK)],
+        [(41, 46, LOCAL6 + b"\x03\x01\0\0"), (41, 61, CLASS)],
+    ),
+}
+
+
+def test_what_control_messages_tell(kind: type[udp.UdpSockets]) -> None:
+    waiting: list[tuple[list[ControlMessage], SocketAddress]] = []
+
+    class Scripted(kind):  # type: ignore[misc, valid-type]
+        new_socket = ScriptedSocket
+
+        def receive_message(self, receiver: socket.socket) -> tuple[bytes, list[ControlMessage], SocketAddress]:
+            return b"data", *waiting.pop()
+
+    sockets = Scripted.open(0, 0)
+    fileno = sockets.filenos()[0]
+    peers: list[tuple[SocketAddress, bytes]] = [(PEER, LOCAL4), (("2001:db8::9", 1, 0, 0), LOCAL6)]
+    for control, (address, local) in zip(CONTROL[kind], peers, strict=True):
+        for messages in (control, control[::-1]):
+            waiting.append((messages, address))
+            traffic_class = 3 if len(local) == 16 or kind is not OpenBsdSockets else 0
+            assert sockets.receive(fileno) == [(b"data", Path(address, Source(local, 0x103)), traffic_class)]
+        waiting.append(([], address))
+        assert sockets.receive(fileno) == [(b"data", Path(address), 0)]
+    sockets.close()
+
+
 def test_a_local_address_that_is_gone(kind: type[udp.UdpSockets]) -> None:
     pinned = kind.pin(SOURCE)[1]
     refused = {pinned: errno.EADDRNOTAVAIL}

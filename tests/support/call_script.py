@@ -12,15 +12,15 @@ from wgtun.platform.bsd.calls import Calls
 
 
 class Step(NamedTuple):
-    """One call and its answer; an `error` is an errno."""
+    """One call and its answer; an `error` is an errno, or what is raised."""
 
     call: str
     arguments: tuple[Any, ...]
     answer: Any = None
-    error: int = 0
+    error: int | OSError = 0
 
 
-def call(name: str, *arguments: Any, answer: Any = None, error: int = 0) -> Step:
+def call(name: str, *arguments: Any, answer: Any = None, error: int | OSError = 0) -> Step:
     return Step(name, arguments, answer, error)
 
 
@@ -35,6 +35,8 @@ class Script:
             assert self._steps, f"not in the script: {name}{arguments}"
             step = self._steps.pop(0)
             assert (name, arguments) == (step.call, step.arguments)
+            if isinstance(step.error, OSError):
+                raise step.error
             if step.error:
                 raise OSError(step.error, os.strerror(step.error))
             return step.answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import select
@@ -157,6 +158,21 @@ def test_only_a_listening_unix_socket_is_adopted(tmp_path: Path) -> None:
         unconnected.getsockname()  # still open: it was not ours to close
     with (tmp_path / "file").open("w") as file, pytest.raises(PlatformError, match="descriptor"):
         adopt(file.fileno())
+
+
+def test_a_system_that_does_not_tell_who_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """macOS has no SO_ACCEPTCONN; the socket is believed to be what it should be."""
+
+    def getsockopt(self: ListeningSocket, level: int, option: int) -> int:
+        raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "wg0.sock"))
+        made.listen()
+        descriptor = made.detach()
+    monkeypatch.setattr(ListeningSocket, "getsockopt", getsockopt, raising=False)
+    with adopt(descriptor) as adopted:
+        assert adopted.still_there()
 
 
 def test_a_socket_without_a_file_is_always_there() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -18,7 +21,9 @@ assert sys.platform == "win32"  # mypy goes by this
 
 from wgtun.errors import PlatformError
 from wgtun.keys import PrivateKey
-from wgtun.platform.windows import services
+from wgtun.platform.windows import abi, console, services
+from wgtun.platform.windows.console import stopped_by_console
+from wgtun.platform.windows.library import check
 from wgtun.uapi.client import UapiClient
 from wgtun.uapi.model import SetRequest
 
@@ -45,6 +50,13 @@ def is_served(name: str) -> bool:
     except PlatformError:
         return False
     return True
+
+
+def service_status(name: str, field: str) -> int:
+    status = ctypes.create_string_buffer(abi.SERVICE_STATUS.size)
+    with services._service(f"wireguard-py${name}") as service:
+        check("advapi32", "QueryServiceStatus", service, status)
+    return abi.SERVICE_STATUS.read(status.raw, field)
 
 
 @contextmanager
@@ -110,6 +122,21 @@ def test_ctrl_break_ends_it_in_order() -> None:
     assert not is_served("wg2")
 
 
+def test_a_window_that_is_closed_waits_for_the_end() -> None:
+    """The system ends a process as soon as its handler returns from any event but Ctrl-C and Ctrl-Break."""
+    stopped = threading.Semaphore(0)
+    stopped_by_console(stopped.release)
+    handler: Any = console._handlers[-1]
+    assert handler(signal.CTRL_C_EVENT) == handler(signal.CTRL_BREAK_EVENT) == 1
+    for _ in range(2):
+        assert stopped.acquire(timeout=0)
+    closing = threading.Thread(target=handler, args=(2,), daemon=True)  # CTRL_CLOSE_EVENT
+    closing.start()
+    assert stopped.acquire(timeout=10)
+    closing.join(0.2)
+    assert closing.is_alive()
+
+
 def test_words() -> None:
     version = run("--version")
     assert version.returncode == 0
@@ -136,8 +163,12 @@ def test_a_service_from_installation_to_removal() -> None:
         wait_for(lambda: is_served(name))
         with UapiClient(name) as client:
             assert client.status()["up"]
+        wait_for(lambda: service_status(name, "dwCurrentState") == 4)  # SERVICE_RUNNING
+        assert service_status(name, "dwControlsAccepted") == 1 | 4  # SERVICE_ACCEPT_STOP, SERVICE_ACCEPT_SHUTDOWN
         stopped = run("--stop", name)
         assert (stopped.returncode, stopped.stderr) == (0, "")
+        assert service_status(name, "dwCurrentState") == 1  # SERVICE_STOPPED
+        assert service_status(name, "dwWin32ExitCode") == 0
         wait_for(lambda: not is_served(name))
         assert "it does not run" in run("--stop", name).stderr
     finally:

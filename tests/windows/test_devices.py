@@ -103,6 +103,26 @@ def test_two_devices_exchange_traffic(address: str) -> None:
         runner.run(scenario())
 
 
+def test_more_packets_than_are_read_at_once() -> None:
+    """The adapter's event tells of the first packet in an empty ring only."""
+
+    async def scenario() -> None:
+        async with two_nodes("burst") as (one, two):
+            one.knows(two, "127.0.0.1")
+            two.knows(one, "127.0.0.1")
+            await one.sends(two, WINDOW)
+            one.device.engine.detach_tunnel()
+            packets = [one.packet_to(two, number, 28) for number in range(1000)]
+            for packet in packets:
+                stand_in.inject(one.name, packet)
+            one.device.engine.attach_tunnel(one.tun)
+            for packet in packets:
+                assert await asyncio.to_thread(stand_in.take, two.name, 10_000) == packet
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(scenario())
+
+
 def test_an_idle_device_burns_no_processor() -> None:
     async def scenario() -> None:
         async with two_nodes("idle") as (one, two):

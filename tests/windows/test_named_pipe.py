@@ -17,6 +17,7 @@ assert sys.platform == "win32"  # mypy goes by this
 from wgtun.errors import PlatformError, UapiError
 from wgtun.keys import PrivateKey
 from wgtun.platform.windows.named_pipe import PREFIX, PipeListener
+from wgtun.platform.windows.privileges import GIVE_AWAY, switched_on
 from wgtun.uapi.client import UapiClient
 from wgtun.uapi.model import DeviceState, SetRequest
 from wgtun.uapi.server import UapiServer
@@ -125,6 +126,45 @@ def test_who_may_open_it() -> None:
             assert ";;;WD)" not in text.value
 
     served("secure", work)
+
+
+def test_it_belongs_to_the_system_even_in_a_console_of_an_administrator() -> None:
+    """There the privilege that this takes is off until a program switches it on."""
+
+    def is_on() -> bool:
+        token, count = ctypes.c_void_p(), ctypes.c_ulong()
+        advapi32 = ctypes.WinDLL("advapi32")
+        assert advapi32.OpenProcessToken(ctypes.c_void_p(-1), 8, ctypes.byref(token))  # TOKEN_QUERY
+        found = ctypes.create_string_buffer(4096)
+        assert advapi32.GetTokenInformation(token, 3, found, len(found), ctypes.byref(count))  # TokenPrivileges
+        ctypes.WinDLL("kernel32").CloseHandle(token)
+        number = int.from_bytes(found.raw[:4], "little")
+        states = {found.raw[at : at + 8]: found.raw[at + 8] for at in range(4, 4 + 12 * number, 12)}
+        return bool(states[(18).to_bytes(8, "little")] & 2)  # SE_RESTORE_PRIVILEGE, SE_PRIVILEGE_ENABLED
+
+    def turn(attributes: int) -> None:
+        token = ctypes.c_void_p()
+        advapi32 = ctypes.WinDLL("advapi32")
+        assert advapi32.OpenProcessToken(ctypes.c_void_p(-1), 0x28, ctypes.byref(token))
+        new = (1).to_bytes(4, "little") + (18).to_bytes(8, "little") + attributes.to_bytes(4, "little")
+        assert advapi32.AdjustTokenPrivileges(token, 0, new, 16, None, None)
+        ctypes.WinDLL("kernel32").CloseHandle(token)
+
+    was_on = is_on()
+    try:
+        for attributes in (0, 2):
+            turn(attributes)
+            assert is_on() is bool(attributes)
+            with switched_on(GIVE_AWAY):
+                assert is_on()
+            assert is_on() is bool(attributes)
+            with pytest.raises(ZeroDivisionError), switched_on(GIVE_AWAY):
+                raise ZeroDivisionError
+            assert is_on() is bool(attributes)
+    finally:
+        turn(2 * was_on)
+    with pytest.raises(OSError, match=r"\w"), switched_on("SeNoSuchPrivilege"):
+        pass
 
 
 def test_names_that_no_interface_has() -> None:

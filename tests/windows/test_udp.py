@@ -51,6 +51,18 @@ def test_datagrams_and_the_address_that_they_came_to(address: tuple[str, ...]) -
         two.close()
 
 
+def test_sources_as_the_system_writes_them() -> None:
+    """Byte for byte: an IN_PKTINFO has the address first. The interface is left open, but for a link-local address."""
+    v4, v6 = Source(bytes([10, 0, 0, 1]), 5), Source(bytes.fromhex("20010db8") + bytes(12), 5)
+    local = Source(bytes.fromhex("fe80") + bytes(14), 5)
+    assert UdpSockets.source(v4.local + b"\x05\0\0\0", b"") == v4
+    assert UdpSockets.source(v6.local + b"\x05\0\0\0", b"") == v6
+    assert UdpSockets.pin(v4) == (0, 19, v4.local + bytes(4))
+    assert UdpSockets.pin(v6) == (41, 19, v6.local + bytes(4))
+    assert UdpSockets.pin(local) == (41, 19, local.local + b"\x05\0\0\0")
+    assert UdpSockets.segment_size(1400) == (17, 2, b"\x78\x05\0\0")
+
+
 def test_a_source_that_is_not_ours_is_given_up() -> None:
     one, two = UdpSockets.open(0, 0), UdpSockets.open(0, 0)
     try:

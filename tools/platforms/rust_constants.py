@@ -10,12 +10,12 @@ write down ourselves, under their names in the headers, are compared too, on eve
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
 from tools.platforms.constants import HEADERS, ROOT, Failure, compile_c
 from tools.platforms.constants import TARGETS as SYSTEMS
+from tools.platforms.crates import type_check
 
 # By the target's name in Rust: the system, and the target's name for zig.
 TARGETS = {
@@ -24,18 +24,6 @@ TARGETS = {
     "x86_64-unknown-freebsd": ("freebsd", "x86_64-freebsd"),
     "x86_64-unknown-openbsd": ("openbsd", "x86_64-openbsd"),
 }
-_CRATE = ROOT / ".cross" / "libc"
-_MANIFEST = """\
-[package]
-name = "libc-check"
-version = "0.0.0"
-edition = "2021"
-
-[dependencies]
-libc = "={version}"
-
-[workspace]
-"""
 _SOURCES = ROOT / "native" / "core" / "src"
 # What one system alone has is behind a `cfg` of its own there.
 _ELSEWHERE = ("linux.rs",)
@@ -80,22 +68,14 @@ def check(target: str) -> str:
     """What the compiler says; empty when all is right."""
     system, zig_target = TARGETS[target]
     values = header_values(system, zig_target)
-    (_CRATE / "src").mkdir(parents=True, exist_ok=True)
     version = re.search(r'name = "libc"\nversion = "([^"]+)"', (ROOT / "native" / "Cargo.lock").read_text("utf-8"))
     assert version is not None
-    manifest = (
-        f'[package]\nname = "libc-check"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nlibc = "={version[1]}"\n'
-    )
-    (_CRATE / "Cargo.toml").write_text(manifest + "[workspace]\n", encoding="utf-8")
     # 32 bits: headers and libc differ in signs.
     claims = [f"const _: () = assert!(libc::{name} as u32 == {value & 0xFFFFFFFF});" for name, value in values.items()]
-    (_CRATE / "src" / "lib.rs").write_text("\n".join(claims) + "\n", encoding="utf-8")
-    words = [str(ROOT / "tools" / "platforms" / "native"), "libc", target]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=1200, check=False)
-    if done.returncode:
-        return done.stdout + done.stderr
-    print(f"{target}: {len(values)} constants of libc, as in the headers")
-    return ""
+    problem = type_check("constants", f'libc = "={version[1]}"', "\n".join(claims) + "\n", target)
+    if not problem:
+        print(f"{target}: {len(values)} constants of libc, as in the headers")
+    return problem
 
 
 def written_down(system: str) -> Mapping[str, int]:

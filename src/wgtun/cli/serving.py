@@ -20,7 +20,7 @@ from wgtun.uapi.server import Listener, UapiServer
 if TYPE_CHECKING:
     import logging
 
-    from wgtun.platform.interface import LinkMonitor, Tun
+    from wgtun.platform.interface import LinkMonitor, RouteMonitor, Tun
 
 _ROUTES_SETTLE = 0.05  # seconds; a changed default route is several messages
 
@@ -65,23 +65,26 @@ async def _serve(
         logger.info("Sandbox: %s", platform.restrict(os.path.dirname(listener.path) or None))
 
     logger.info("Starting wireguard-py version %s, %s engine", __version__, backend())
-    link = platform.monitor_link(tun)
-    cleanup.callback(link.close)
-    device = Device(
-        loop,
-        tun,
-        platform.open_underlay(tun),
-        clock=platform.clock,
-        logger=logger,
-        on_removed=stop.set,
-        on_failed=failed,
-        before_threads=restrict,
-        key_log=_open_key_log(cleanup, logger),
-    )
     with ExitStack() as watches:
+        # Both before the device, which calls `restrict`: a sandbox may refuse their sockets.
+        link = platform.monitor_link(tun)
+        watches.callback(link.close)
+        routes = platform.monitor_routes()
+        watches.callback(routes.close)
+        device = Device(
+            loop,
+            tun,
+            platform.open_underlay(tun),
+            clock=platform.clock,
+            logger=logger,
+            on_removed=stop.set,
+            on_failed=failed,
+            before_threads=restrict,
+            key_log=_open_key_log(cleanup, logger),
+        )
         watches.callback(device.close)
-        _follow_link(watches, loop, link, device, stop)
-        _follow_routes(watches, loop, device)
+        _follow_link(loop, link, device, stop)
+        _follow_routes(loop, routes, device)
         if listener.path:
             _follow_socket(watches, loop, listener, stop)
         server = UapiServer(listener, device, logger)
@@ -113,9 +116,7 @@ def _open_key_log(cleanup: ExitStack, logger: logging.Logger) -> KeyLog | None:
     return key_log
 
 
-def _follow_link(
-    cleanup: ExitStack, loop: asyncio.AbstractEventLoop, link: LinkMonitor, device: Device, stop: asyncio.Event
-) -> None:
+def _follow_link(loop: asyncio.AbstractEventLoop, link: LinkMonitor, device: Device, stop: asyncio.Event) -> None:
     """Tell the device of up, down and MTU, and stop when the interface is gone."""
 
     def changed() -> None:
@@ -130,10 +131,8 @@ def _follow_link(
     changed()
 
 
-def _follow_routes(cleanup: ExitStack, loop: asyncio.AbstractEventLoop, device: Device) -> None:
+def _follow_routes(loop: asyncio.AbstractEventLoop, routes: RouteMonitor, device: Device) -> None:
     """Tell the device when routes or addresses changed; changes that come together count as one."""
-    routes = platform.monitor_routes()
-    cleanup.callback(routes.close)
     settling = False
 
     def changed() -> None:

@@ -83,13 +83,20 @@ def _be_the_daemon(tun: DescriptorTun, listener: ListeningSocket, tell_ready: in
     for kept in sorted((*tun.filenos(), listener.fileno(), tell_ready)):
         os.closerange(start, kept)
         start = kept + 1
-    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(start, _end_of_descriptors())
     try:
         tun.take_over()
         return _serve(tun, listener, partial(_tell, tell_ready, _READY), syslog=not keep_streams)
     except (StartError, WireGuardError) as error:
         _tell(tell_ready, str(error).encode(errors="backslashreplace"))
         return 1
+
+
+def _end_of_descriptors() -> int:
+    """Above all that are open. On macOS there is often no limit, and every number below it would be tried."""
+    if sys.platform == "darwin":
+        return max(map(int, os.listdir("/dev/fd"))) + 1
+    return os.sysconf("SC_OPEN_MAX")
 
 
 def _tell(ready: int, answer: bytes) -> None:

@@ -6,6 +6,7 @@ Who may reach the socket may configure the interface: the file permissions are t
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -136,7 +137,7 @@ def adopt(descriptor: int) -> ListeningSocket:
     """Use a listening Unix socket that somebody else made. Raises PlatformError."""
     try:
         listener = ListeningSocket(descriptor)
-        if listener.family != socket.AF_UNIX or not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        if listener.family != socket.AF_UNIX or not _listens(listener):
             listener.detach()
             raise PlatformError(f"descriptor {descriptor} is not a listening Unix socket")
         listener.set_inheritable(False)
@@ -148,6 +149,16 @@ def adopt(descriptor: int) -> ListeningSocket:
             raise
         raise PlatformError(f"descriptor {descriptor} can't be used as a socket: {error.strerror}") from error
     return listener
+
+
+def _listens(listener: socket.socket) -> bool:
+    """As far as the system tells; macOS does not. Raises OSError."""
+    try:
+        return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            raise
+        return True
 
 
 def is_served(path: str) -> bool:

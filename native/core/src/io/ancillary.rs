@@ -14,7 +14,8 @@ pub struct Ancillary {
 impl Ancillary {
     pub const CAPACITY: usize = 160;
 
-    pub fn new() -> Self {
+    #[allow(clippy::new_without_default)] // a default is not constant
+    pub const fn new() -> Self {
         Ancillary { buffer: [0; Self::CAPACITY], size: 0 }
     }
 
@@ -22,8 +23,13 @@ impl Ancillary {
         self.buffer.as_mut_ptr().cast()
     }
 
-    pub fn size(&self) -> usize {
+    pub const fn size(&self) -> usize {
         self.size
+    }
+
+    #[cfg(feature = "testing")]
+    pub const fn byte(&self, at: usize) -> u8 {
+        self.buffer[at]
     }
 
     /// After the kernel wrote.
@@ -32,7 +38,7 @@ impl Ancillary {
     }
 
     /// Add a message with the bytes of `value`.
-    pub fn push<T: Copy>(&mut self, level: i32, kind: i32, value: T) {
+    pub const fn push<T: Copy>(&mut self, level: i32, kind: i32, value: T) {
         let end = self.size + space(size_of::<T>());
         assert!(end <= Self::CAPACITY, "room for all that is ever sent");
         // SAFETY: header and value lie within the buffer, as just checked, and are written without assuming an
@@ -72,25 +78,25 @@ type Header = windows_sys::Win32::Networking::WinSock::CMSGHDR;
 
 /// Bytes of a message with a value of this size.
 #[cfg(unix)]
-fn length(value: usize) -> usize {
+const fn length(value: usize) -> usize {
     // SAFETY: only computes.
     unsafe { libc::CMSG_LEN(value as libc::c_uint) as usize }
 }
 
 /// The same, with what is left free before the next.
 #[cfg(unix)]
-fn space(value: usize) -> usize {
+const fn space(value: usize) -> usize {
     // SAFETY: only computes.
     unsafe { libc::CMSG_SPACE(value as libc::c_uint) as usize }
 }
 
 #[cfg(windows)]
-fn length(value: usize) -> usize {
+const fn length(value: usize) -> usize {
     size_of::<Header>() + value
 }
 
 #[cfg(windows)]
-fn space(value: usize) -> usize {
+const fn space(value: usize) -> usize {
     length(value).next_multiple_of(8)
 }
 

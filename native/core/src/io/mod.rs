@@ -29,3 +29,10 @@ pub use system::{Queue, RawSocket, Signal};
 pub use train::Train;
 pub use tunnel::{Format, Outbox, Tunnel};
 pub use waiter::Waiter;
+
+/// What one system does alone, for whoever compares it with the headers (`tools/platforms/rust_constants.py`).
+#[cfg(all(unix, feature = "testing"))]
+pub mod own {
+    pub use super::ancillary::Ancillary;
+    pub use super::system::{Role, local_v4, push_class, push_source_v4, role};
+}

@@ -28,18 +28,29 @@ pub fn run(stop: &Signal, heart: &Arc<Heart>, tunnel: &Tunnel, queue: usize, mut
     let mut replies = Vec::new();
     let source = tunnel.queue(queue);
     let mut waiter = Waiter::default();
-    while waiter.wait(stop, source.waitable()) {
+    // After a whole batch more may be there, of which Wintun does not tell again.
+    let mut was_whole = false;
+    loop {
+        let goes_on = if was_whole { !stop.is_raised() } else { waiter.wait(stop, source.waitable()) };
+        if !goes_on {
+            return;
+        }
+        was_whole = true;
         let now = system::now();
         for _ in 0..BATCH {
             let size = match source.read(&mut buffer) {
                 Ok(0) => return removed(heart, "the program closed its end of the tunnel"),
                 Ok(size) => size,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    was_whole = false;
+                    break;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     if let Some(reason) = system::removal(&error) {
                         return removed(heart, reason);
                     }
+                    was_whole = false;
                     heart.drops.count(DropReason::ReceiveError, 1);
                     train.flush();
                     stop.pause(BACK_OFF);

@@ -26,6 +26,9 @@ class Calls(Protocol):
     def read(self, descriptor: int, size: int) -> bytes: ...
     def write(self, descriptor: int, data: bytes) -> int: ...
     def set_nonblocking(self, descriptor: int) -> None: ...
+    def wait_readable(self, descriptor: int, seconds: float) -> bool:
+        """False when there was nothing to read in that time."""
+
     def device_number(self, descriptor: int) -> int:
         """Of the device file that is open: st_rdev."""
 

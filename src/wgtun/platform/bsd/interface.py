@@ -30,6 +30,7 @@ class Abi(Protocol):
     RTA_NETMASK: int
     RTM_GET: int
     RTM_IFINFO: int
+    RTM_MISS: int
     RTM_VERSION: int
     SIOCGIFFLAGS: int
     SIOCGIFMTU: int

@@ -21,7 +21,6 @@ class Announcement(NamedTuple):
 
     kind: int
     layout: Layout
-    departure: int
 
 
 class LinkMonitor(Readable):
@@ -84,10 +83,13 @@ class LinkMonitor(Readable):
             self._state = LinkState(layout.read(data, "ifm_data.ifi_mtu"), up, self._state.gone)
 
     def _take_announcement(self, data: bytes, announcement: Announcement) -> None:
+        """One that gets another name (FreeBSD) goes and comes, and keeps its index."""
         layout = announcement.layout
         if len(data) < layout.size or layout.read(data, "ifan_index") != self._index:
             return
-        if layout.read(data, "ifan_what") == announcement.departure:
+        try:
+            self._name = self._calls.interface_name(self._index)
+        except OSError:
             self._state = self._state._replace(gone=True)
 
     def _look(self) -> LinkState:
@@ -95,8 +97,10 @@ class LinkMonitor(Readable):
         return LinkState(mtu, links.is_up(self._calls, self._abi, self._name))
 
     def _look_anew(self) -> None:
+        """Flags first: for the MTU OpenBSD's sandbox lets nobody ask."""
         try:
-            self._state = self._look()
+            self._state = self._state._replace(up=links.is_up(self._calls, self._abi, self._name))
+            self._state = self._state._replace(mtu=links.get_mtu(self._calls, self._abi, self._name))
         except OSError as error:
             if error.errno in _GONE:
                 self._state = self._state._replace(gone=True)

@@ -17,6 +17,7 @@ from wgtun.platform.layout import Value
 _START = struct.Struct("=HBB")  # length, version, type
 _MESSAGE_SIZE = 4096
 _MAX_OTHERS = 1024  # other messages until the answer to a request
+_PATIENCE = 0.1  # seconds until the answer; it takes microseconds, unless it was lost
 
 
 class Message(NamedTuple):
@@ -125,11 +126,16 @@ class Routes:
             if error.errno == errno.ESRCH:
                 return 0
             raise
-        for count, message in enumerate(receive(self._calls, self._abi, self._socket)):
-            if message is not None and self._is_answer(message):
-                return layout.read(message.data, "rtm_index")
-            if count >= _MAX_OTHERS:
-                break
+        return self._answer()
+
+    def _answer(self) -> int:
+        others = 0
+        # FreeBSD passes it on by a queue: it comes a moment later.
+        while others < _MAX_OTHERS and self._calls.wait_readable(self._socket, _PATIENCE):
+            for message in receive(self._calls, self._abi, self._socket):
+                if message is not None and self._is_answer(message):
+                    return self._abi.RT_MSGHDR.read(message.data, "rtm_index")
+                others += 1
         return 0
 
     def _is_answer(self, message: Message) -> bool:

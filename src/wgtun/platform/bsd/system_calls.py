@@ -7,6 +7,7 @@ import sys
 assert sys.platform != "win32"
 assert sys.platform != "linux"
 
+import errno
 import fcntl
 import os
 import select
@@ -24,7 +25,7 @@ class SystemCalls:
         self._kqueues: dict[int, select.kqueue] = {}
 
     def open(self, path: str, flags: int) -> int:
-        return os.open(path, flags | os.O_CLOEXEC)
+        return os.open(path, flags)
 
     def close(self, descriptor: int) -> None:
         kqueue = self._kqueues.pop(descriptor, None)
@@ -41,6 +42,11 @@ class SystemCalls:
 
     def set_nonblocking(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
+
+    def wait_readable(self, descriptor: int, seconds: float) -> bool:
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
 
     def device_number(self, descriptor: int) -> int:
         return os.fstat(descriptor).st_rdev
@@ -74,7 +80,10 @@ class SystemCalls:
             borrowed.setsockopt(level, option, value)
 
     def interface_index(self, name: str) -> int:
-        return socket.if_nametoindex(name)
+        try:
+            return socket.if_nametoindex(name)
+        except OSError as error:  # Python does not say why, but there is only this reason
+            raise OSError(errno.ENXIO, os.strerror(errno.ENXIO)) from error
 
     def interface_name(self, index: int) -> str:
         return socket.if_indextoname(index)

@@ -25,11 +25,18 @@ class BsdSockets(udp.UdpSockets):
     OPTIONS6: ClassVar[tuple[int, ...]]
     """What to switch on, so that datagrams bring control messages."""
 
+    DISPENSABLE: ClassVar[frozenset[int]] = frozenset()
+    """Those of them that the system may refuse."""
+
     @classmethod
     def configure(cls, opened: socket.socket) -> None:
         is_v6 = opened.family == socket.AF_INET6
         for option in cls.OPTIONS6 if is_v6 else cls.OPTIONS4:
-            opened.setsockopt(socket.IPPROTO_IPV6 if is_v6 else socket.IPPROTO_IP, option, 1)
+            try:
+                opened.setsockopt(socket.IPPROTO_IPV6 if is_v6 else socket.IPPROTO_IP, option, 1)
+            except OSError:
+                if option not in cls.DISPENSABLE:
+                    raise
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             _enlarge(opened, option)
 

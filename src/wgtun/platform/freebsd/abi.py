@@ -12,7 +12,6 @@ AF_UNSPEC = 0
 EVFILT_VNODE = -4
 EV_ADD = 1
 EV_CLEAR = 32
-IFAN_DEPARTURE = 1
 IFF_BROADCAST = 2
 IFF_MULTICAST = 32768
 IFF_POINTOPOINT = 16
@@ -40,6 +39,7 @@ RTA_NETMASK = 4
 RTM_GET = 4
 RTM_IFANNOUNCE = 17
 RTM_IFINFO = 14
+RTM_MISS = 7
 RTM_VERSION = 5
 SIOCGIFFLAGS = 0xC0206911
 SIOCGIFINFO_IN6 = 0xC048696C
@@ -117,7 +117,6 @@ IF_ANNOUNCEMSGHDR = Layout(
         "ifan_version": (2, "B"),
         "ifan_type": (3, "B"),
         "ifan_index": (4, "H"),
-        "ifan_what": (22, "H"),
     },
 )
 IN6_NDIREQ = Layout(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from wgtun.errors import PlatformError
+from wgtun.errors import PlatformError, TunnelGone
 from wgtun.platform.bsd import links
 from wgtun.platform.bsd.calls import Calls
 from wgtun.platform.bsd.tun import Tun
@@ -23,7 +23,15 @@ _EXPLANATIONS = {
 
 
 class FreeBsdTun(Tun):
-    """One that is destroyed when it is closed, which the system leaves to us."""
+    """One that is destroyed when it is closed, which the system leaves to us. Others may rename it meanwhile."""
+
+    @property
+    def name(self) -> str:
+        """See `platform.interface.Tun`."""
+        try:
+            return _name_of(self._calls, self.fileno())
+        except OSError as error:
+            raise TunnelGone("the TUN interface was closed or removed") from error
 
     def take_over(self) -> None:
         """See `platform.interface.Tun`."""
@@ -34,15 +42,21 @@ class FreeBsdTun(Tun):
 
     def close(self) -> None:
         """Give up the descriptor, and destroy the interface."""
-        if self.fileno() >= 0:
+        if self.fileno() < 0:
+            return
+        try:
+            name = self.name
+        except TunnelGone:
             super().close()
-            _destroy(self._calls, self._name)
+        else:
+            super().close()
+            _destroy(self._calls, name)
 
 
 def create(calls: Calls, name: str) -> FreeBsdTun:
     """Make an interface of this name. Raises PlatformError."""
     if not 0 < len(name.encode()) < abi.IFNAMSIZ:
-        raise PlatformError(f"interface name {name!r} is too long: at most {abi.IFNAMSIZ - 1} bytes")
+        raise PlatformError(f"interface name {name!r}: it has 1 to {abi.IFNAMSIZ - 1} bytes")
     if _exists(calls, name):
         raise PlatformError(f"interface {name} already exists")
     descriptor, present = -1, ""

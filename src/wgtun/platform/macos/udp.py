@@ -27,8 +27,8 @@ class UdpSockets(BsdSockets, UplinkSockets):
     @classmethod
     def source(cls, local: bytes, interface: bytes) -> Source | None:
         layout = abi.IN_PKTINFO
-        if len(local) == layout.size:
-            return Source(layout.read_bytes(local, "ipi_spec_dst"), layout.read(local, "ipi_ifindex"))
+        if len(local) == layout.size:  # ipi_spec_dst, which names the source when sending, is zero in what comes
+            return Source(layout.read_bytes(local, "ipi_addr"), layout.read(local, "ipi_ifindex"))
         return udp.source_of_pktinfo6(local)
 
     @classmethod

@@ -12,7 +12,6 @@ AF_UNSPEC = 0
 EVFILT_VNODE = -4
 EV_ADD = 1
 EV_CLEAR = 32
-IFAN_DEPARTURE = 1
 IFF_BROADCAST = 2
 IFF_MULTICAST = 32768
 IFF_POINTOPOINT = 16
@@ -38,6 +37,7 @@ RTM_DESYNC = 16
 RTM_GET = 4
 RTM_IFANNOUNCE = 15
 RTM_IFINFO = 14
+RTM_MISS = 7
 RTM_VERSION = 5
 SIOCGIFFLAGS = 0xC0206911
 SIOCGIFMTU = 0xC020697E
@@ -111,6 +111,5 @@ IF_ANNOUNCEMSGHDR = Layout(
         "ifan_type": (3, "B"),
         "ifan_hdrlen": (4, "H"),
         "ifan_index": (6, "H"),
-        "ifan_what": (8, "H"),
     },
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wgtun.platform import interface
 
 _CALLS = SystemCalls()
-_ANNOUNCEMENT = Announcement(abi.RTM_IFANNOUNCE, abi.IF_ANNOUNCEMSGHDR, abi.IFAN_DEPARTURE)
+_ANNOUNCEMENT = Announcement(abi.RTM_IFANNOUNCE, abi.IF_ANNOUNCEMSGHDR)
 monitor_routes = partial(RouteMonitor, _CALLS, abi)
 watch_directory = partial(DirectoryWatch, _CALLS, abi)
 restrict = partial(sandbox.restrict, sandbox.SystemLibrary())

@@ -17,6 +17,7 @@ class UdpSockets(DestinationSockets):
     INTERFACE = abi.SOCKADDR_DL
     OPTIONS4 = (abi.IP_RECVDSTADDR, abi.IP_RECVIF)
     OPTIONS6 = (abi.IPV6_RECVPKTINFO, abi.IPV6_RECVTCLASS)
+    DISPENSABLE = frozenset({abi.IP_RECVIF, abi.IPV6_RECVTCLASS})  # no promise of pledge(2) covers them everywhere
     ROLES = {  # noqa: RUF012  # never changed
         (socket.IPPROTO_IP, abi.IP_RECVDSTADDR): "local",
         (socket.IPPROTO_IP, abi.IP_RECVIF): "interface",

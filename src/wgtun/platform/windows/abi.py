@@ -38,6 +38,7 @@ ERROR_FAILED_SERVICE_CONTROLLER_CONNECT = 1063
 ERROR_FILE_NOT_FOUND = 2
 ERROR_HANDLE_EOF = 38
 ERROR_INVALID_DATA = 13
+ERROR_INVALID_OWNER = 1307
 ERROR_IO_PENDING = 997
 ERROR_MOD_NOT_FOUND = 126
 ERROR_NO_DATA = 232
@@ -45,8 +46,15 @@ ERROR_NO_MORE_ITEMS = 259
 ERROR_OPERATION_ABORTED = 995
 ERROR_PIPE_BUSY = 231
 ERROR_PIPE_CONNECTED = 535
+ERROR_SERVICE_ALREADY_RUNNING = 1056
+ERROR_SERVICE_DOES_NOT_EXIST = 1060
+ERROR_SERVICE_EXISTS = 1073
+ERROR_SERVICE_NOT_ACTIVE = 1062
+ERROR_SERVICE_SPECIFIC_ERROR = 1066
 
-# winbase.h, namedpipeapi.h, fileapi.h, synchapi.h, libloaderapi.h
+# wincon.h, winbase.h, namedpipeapi.h, fileapi.h, synchapi.h, libloaderapi.h
+CTRL_BREAK_EVENT = 1
+CTRL_C_EVENT = 0
 FILE_FLAG_FIRST_PIPE_INSTANCE = 0x80000
 FILE_FLAG_OVERLAPPED = 0x40000000
 GENERIC_READ = 0x80000000
@@ -84,6 +92,11 @@ SERVICE_STOPPED = 1
 SERVICE_STOP_PENDING = 3
 SERVICE_WIN32_OWN_PROCESS = 16
 
+# winnt.h
+SE_PRIVILEGE_ENABLED = 2
+TOKEN_ADJUST_PRIVILEGES = 32
+TOKEN_QUERY = 8
+
 # netioapi.h, ifdef.h
 IfOperStatusUp = 1
 
@@ -118,6 +131,16 @@ SECURITY_ATTRIBUTES = Layout(
     "SECURITY_ATTRIBUTES",
     24,
     {"nLength": (0, "I"), "lpSecurityDescriptor": (8, "Q"), "bInheritHandle": (16, "i")},
+)
+TOKEN_PRIVILEGES = Layout(
+    "TOKEN_PRIVILEGES",
+    16,
+    {
+        "PrivilegeCount": (0, "I"),
+        "Privileges[0].Luid.LowPart": (4, "I"),
+        "Privileges[0].Luid.HighPart": (8, "i"),
+        "Privileges[0].Attributes": (12, "I"),
+    },
 )
 SERVICE_STATUS = Layout(
     "SERVICE_STATUS",

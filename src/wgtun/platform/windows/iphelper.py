@@ -40,12 +40,13 @@ class SystemRoutes:
             library(_LIBRARY).FreeMibTable(table)
         for start in range(0, len(rows), row.size):
             found = rows[start : start + row.size]
-            if row.read(found, "DestinationPrefix.PrefixLength"):
+            length = row.read(found, "DestinationPrefix.PrefixLength")
+            if length > 1:
                 continue
             luid, index = row.read(found, "InterfaceLuid"), row.read(found, "InterfaceIndex")
             metric = _metric_if_up(luid, index, family)
             if metric is not None:
-                yield DefaultRoute(luid, index, row.read(found, "Metric") + metric)
+                yield DefaultRoute(luid, index, row.read(found, "Metric") + metric, is_half=length == 1)
 
 
 def _metric_if_up(luid: int, index: int, family: socket.AddressFamily) -> int | None:

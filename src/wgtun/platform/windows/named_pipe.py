@@ -18,6 +18,7 @@ from wgtun.errors import PlatformError
 from wgtun.platform.windows import abi
 from wgtun.platform.windows.handles import signalled
 from wgtun.platform.windows.library import check, library
+from wgtun.platform.windows.privileges import GIVE_AWAY, switched_on
 
 PREFIX = "\\\\.\\pipe\\ProtectedPrefix\\Administrators\\WireGuard\\"
 SECURITY = "O:SYD:P(A;;GA;;;SY)(A;;GA;;;BA)S:(ML;;NWNRNX;;;HI)"
@@ -26,6 +27,7 @@ _TIMEOUT = 50  # milliseconds; what clients that wait for a free instance are to
 _ENDED = {abi.ERROR_BROKEN_PIPE, abi.ERROR_NO_DATA, abi.ERROR_OPERATION_ABORTED}
 _EXPLANATIONS = {
     abi.ERROR_ACCESS_DENIED: "another program serves it, or we are not run as administrator",
+    abi.ERROR_INVALID_OWNER: "not permitted; run as administrator",
 }
 
 
@@ -112,16 +114,17 @@ class PipeListener:
         return PipeConnection(taken)
 
     def _make_instance(self, first: int) -> int:
-        return _winapi.CreateNamedPipe(
-            self._name,
-            abi.PIPE_ACCESS_DUPLEX | abi.FILE_FLAG_OVERLAPPED | first,
-            abi.PIPE_TYPE_BYTE | abi.PIPE_READMODE_BYTE | abi.PIPE_WAIT | abi.PIPE_REJECT_REMOTE_CLIENTS,
-            abi.PIPE_UNLIMITED_INSTANCES,
-            _BUFFER_SIZE,
-            _BUFFER_SIZE,
-            _TIMEOUT,
-            self._security.attributes,
-        )
+        with switched_on(GIVE_AWAY):  # the system owns it: an administrator's program, in a console, does not do so
+            return _winapi.CreateNamedPipe(
+                self._name,
+                abi.PIPE_ACCESS_DUPLEX | abi.FILE_FLAG_OVERLAPPED | first,
+                abi.PIPE_TYPE_BYTE | abi.PIPE_READMODE_BYTE | abi.PIPE_WAIT | abi.PIPE_REJECT_REMOTE_CLIENTS,
+                abi.PIPE_UNLIMITED_INSTANCES,
+                _BUFFER_SIZE,
+                _BUFFER_SIZE,
+                _TIMEOUT,
+                self._security.attributes,
+            )
 
 
 def _exists(name: str) -> bool:

@@ -19,14 +19,15 @@ _LIBRARY = "advapi32"
 _PATIENCE = 30.0  # seconds for a service to stop
 _STEP = 0.1
 _WAIT_HINT = 5000  # milliseconds
-_NO_ERROR, _ERROR_SERVICE_SPECIFIC_ERROR = 0, 1066
+_NO_ERROR = 0
+_AFTER = "Nsi\0TcpIp\0"  # what there must be before: the services that interfaces and sockets come from
 _ACCESS = abi.SERVICE_START | abi.SERVICE_STOP | abi.SERVICE_QUERY_STATUS | abi.DELETE
 _EXPLANATIONS = {
     abi.ERROR_ACCESS_DENIED: "not permitted; run as administrator",
-    1060: "there is no such service; install it first",
-    1073: "it is installed already",
-    1056: "it runs already",
-    1062: "it does not run",
+    abi.ERROR_SERVICE_DOES_NOT_EXIST: "there is no such service; install it first",
+    abi.ERROR_SERVICE_EXISTS: "it is installed already",
+    abi.ERROR_SERVICE_ALREADY_RUNNING: "it runs already",
+    abi.ERROR_SERVICE_NOT_ACTIVE: "it does not run",
 }
 
 _HANDLER = ctypes.WINFUNCTYPE(ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p)
@@ -47,7 +48,7 @@ def install(name: str, title: str, command_line: str) -> None:
             abi.SERVICE_AUTO_START,
             abi.SERVICE_ERROR_NORMAL,
             ctypes.c_wchar_p(command_line),
-            *[None] * 5,
+            *(None, None, ctypes.create_unicode_buffer(_AFTER), None, None),
             returns=ctypes.c_void_p,
         )
         check(_LIBRARY, "CloseServiceHandle", created)
@@ -181,7 +182,7 @@ class _Service:
             "dwServiceType": abi.SERVICE_WIN32_OWN_PROCESS,
             "dwCurrentState": state,
             "dwControlsAccepted": (abi.SERVICE_ACCEPT_STOP | abi.SERVICE_ACCEPT_SHUTDOWN) if running else 0,
-            "dwWin32ExitCode": _ERROR_SERVICE_SPECIFIC_ERROR if stopped and self.status else _NO_ERROR,
+            "dwWin32ExitCode": abi.ERROR_SERVICE_SPECIFIC_ERROR if stopped and self.status else _NO_ERROR,
             "dwServiceSpecificExitCode": self.status if stopped else 0,
             "dwWaitHint": 0 if running or stopped else _WAIT_HINT,
         }

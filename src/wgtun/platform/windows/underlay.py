@@ -1,7 +1,8 @@
 """The network under the tunnel on Windows: when the tunnel has the default route, our own datagrams go around it.
 
-There is no fwmark to route by. The sockets are bound to the interface of the best default route that is not the
-tunnel's (IP_UNICAST_IF). When there is none but the tunnel's, datagrams go nowhere: they would enter the tunnel again.
+There is no fwmark to route by. As long as the tunnel has a default route, whole or in halves, the sockets are bound to
+the interface of the best other one (IP_UNICAST_IF). When there is none but the tunnel's, datagrams go nowhere: they
+would enter the tunnel again.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ class DefaultRoute(NamedTuple):
     luid: int
     interface: int  # its index
     metric: int  # of the route and of the interface together
+    is_half: bool = False  # 0.0.0.0/1, 8000::/1, ...
 
 
 class Routes(Protocol):
     """What is to be known of the system."""
 
     def defaults(self, family: socket.AddressFamily) -> Iterable[DefaultRoute]:
-        """Raises OSError."""
+        """Halves too. Raises OSError."""
 
 
 class Underlay(UplinkUnderlay):
@@ -41,6 +43,7 @@ class Underlay(UplinkUnderlay):
         if not self._tunnel:
             return Uplink()
         by_metric = sorted(self._routes.defaults(family), key=lambda route: route.metric)
-        others = [route.interface for route in by_metric if route.luid != self._tunnel]
-        ours = any(route.luid == self._tunnel for route in by_metric)
-        return Uplink(others[0] if others else 0, blackhole=ours and not others)
+        if all(route.luid != self._tunnel for route in by_metric):
+            return Uplink()
+        others = [route.interface for route in by_metric if route.luid != self._tunnel and not route.is_half]
+        return Uplink(others[0] if others else 0, blackhole=not others)

@@ -18,7 +18,7 @@ const RECEIVED_TOS: i32 = -1;
 /// The same number for both directions.
 const IP_SENDSRCADDR: i32 = libc::IP_RECVDSTADDR;
 
-pub fn role(level: i32, kind: i32) -> Role {
+pub const fn role(level: i32, kind: i32) -> Role {
     match (level, kind) {
         (libc::IPPROTO_IP, libc::IP_RECVDSTADDR) | (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => Role::Local,
         (libc::IPPROTO_IP, libc::IP_RECVIF) => Role::Interface,
@@ -28,11 +28,11 @@ pub fn role(level: i32, kind: i32) -> Role {
 }
 
 /// From an in_addr.
-pub fn local_v4(value: &[u8]) -> Option<Source> {
-    let local: [u8; 4] = value.try_into().ok()?;
-    Some(Source { local: IpAddr::from(local), interface: 0 })
+pub const fn local_v4(value: &[u8]) -> Option<Source> {
+    let &[a, b, c, d] = value else { return None };
+    Some(Source { local: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), interface: 0 })
 }
 
-pub fn push_source_v4(ancillary: &mut Ancillary, local: Ipv4Addr) {
+pub const fn push_source_v4(ancillary: &mut Ancillary, local: Ipv4Addr) {
     ancillary.push(libc::IPPROTO_IP, IP_SENDSRCADDR, local.octets());
 }

@@ -5,14 +5,17 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::io::ancillary::Ancillary;
 use crate::path::Source;
 
-/// From an in_pktinfo: interface, local address, destination address.
-pub fn local_v4(value: &[u8]) -> Option<Source> {
-    let interface = u32::from_ne_bytes(*value.first_chunk()?);
-    let local: [u8; 4] = value.get(4..8)?.try_into().ok()?;
-    Some(Source { local: IpAddr::from(local), interface })
+/// From an in_pktinfo, which starts with the interface; the system puts the local address `at` this place.
+pub const fn local_v4(value: &[u8], at: usize) -> Option<Source> {
+    if value.len() < at + size_of::<Ipv4Addr>() {
+        return None;
+    }
+    let local = Ipv4Addr::new(value[at], value[at + 1], value[at + 2], value[at + 3]);
+    let interface = u32::from_ne_bytes([value[0], value[1], value[2], value[3]]);
+    Some(Source { local: IpAddr::V4(local), interface })
 }
 
-pub fn push_source_v4(ancillary: &mut Ancillary, local: Ipv4Addr) {
+pub const fn push_source_v4(ancillary: &mut Ancillary, local: Ipv4Addr) {
     let information = libc::in_pktinfo {
         ipi_ifindex: 0,
         ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(local.octets()) },

@@ -1,23 +1,31 @@
 //! Control messages of Linux. Sources: ip(7), ipv6(7), udp(7).
 
 use std::io;
+use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Socket, Type};
 
+use super::in_pktinfo;
 use crate::io::ancillary::Ancillary;
 use crate::io::system::Role;
+use crate::path::Source;
 
-pub use super::in_pktinfo::{local_v4, push_source_v4};
+pub use super::in_pktinfo::push_source_v4;
 
-pub fn role(level: i32, kind: i32) -> Role {
+pub const fn role(level: i32, kind: i32) -> Role {
     match (level, kind) {
         (libc::SOL_UDP, libc::UDP_GRO) => Role::Segment,
         (libc::IPPROTO_IP, libc::IP_PKTINFO) | (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => Role::Local,
         (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => Role::Class,
         _ => Role::Other,
     }
+}
+
+/// ipi_spec_dst is an address of ours even where the datagram went to a broadcast address.
+pub const fn local_v4(value: &[u8]) -> Option<Source> {
+    in_pktinfo::local_v4(value, offset_of!(libc::in_pktinfo, ipi_spec_dst))
 }
 
 /// Have the kernel cut the bytes into datagrams of this size.

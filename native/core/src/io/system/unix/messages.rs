@@ -15,13 +15,13 @@ pub const IPPROTO_IPV6: i32 = libc::IPPROTO_IPV6;
 pub const IPV6_PKTINFO: i32 = libc::IPV6_PKTINFO;
 
 /// Say which traffic class a datagram is to have.
-pub fn push_class(ancillary: &mut Ancillary, is_ipv6: bool, class: u8) {
+pub const fn push_class(ancillary: &mut Ancillary, is_ipv6: bool, class: u8) {
     if is_ipv6 {
-        ancillary.push(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, libc::c_int::from(class));
+        ancillary.push(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, class as libc::c_int);
     } else if cfg!(target_os = "freebsd") {
         ancillary.push(libc::IPPROTO_IP, libc::IP_TOS, class);
     } else {
-        ancillary.push(libc::IPPROTO_IP, libc::IP_TOS, libc::c_int::from(class));
+        ancillary.push(libc::IPPROTO_IP, libc::IP_TOS, class as libc::c_int);
     }
 }
 

@@ -24,7 +24,7 @@ const UDP_SEND_MSG_SIZE: i32 = 2;
 const UDP_COALESCED_INFO: i32 = 3;
 const ECN: u8 = 3;
 
-pub fn role(level: i32, kind: i32) -> Role {
+pub const fn role(level: i32, kind: i32) -> Role {
     match (level, kind) {
         (ws::IPPROTO_UDP, UDP_COALESCED_INFO) => Role::Segment,
         (ws::IPPROTO_IP, ws::IP_PKTINFO) | (ws::IPPROTO_IPV6, ws::IPV6_PKTINFO) => Role::Local,
