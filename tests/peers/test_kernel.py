@@ -165,12 +165,12 @@ def test_who_is_under_load_gives_cookies(
     replies = f"udp[8] == 3 and src host {loaded.host.outer} and dst host {other.host.outer}"
     capture = beside.tcpdump("va0", "-l", "-c", "1", replies)
     with running(
-        beside, "blast", loaded.host.outer, loaded.port, "--rate", rate, "--seconds", 12,
+        beside, "blast", loaded.host.outer, loaded.port, "--rate", rate, "--seconds", 40,
         "--size", flood.size, "--file", tmp_path / "datagrams", "--network", NETWORK, under=pinned(LOAD_CPU),
-    ) as blast:  # fmt: skip
+    ):  # fmt: skip
         time.sleep(1)
-        other.ping(loaded, wait=9)
-        blast.report()
+        # With the second message, if nothing is lost; more are sent on a machine that is too slow for the flood.
+        other.ping(loaded, wait=30)
     assert "> " in capture.communicate(timeout=10)[0]
 
 
@@ -198,7 +198,7 @@ def test_a_session_is_renewed_after_two_minutes_and_nothing_is_lost(machine: Vir
         connect(ours, theirs)
         one, two = (ours, theirs)[first], (ours, theirs)[1 - first]
         one.ping(two)
-        words = ["ping", "-q", "-n", "-i", "0.05", "-w", "135", theirs.address]
+        words = ["ping", "-q", "-n", "-i", "0.05", "-c", "2700", "-W", "5", theirs.address]
         pings.append(beside.popen(*words, stdout=subprocess.PIPE))
     for ping, log in zip(pings, logs, strict=True):
         said = ping.communicate(timeout=200)[0]

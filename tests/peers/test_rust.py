@@ -69,7 +69,7 @@ def test_sessions_are_renewed_after_two_minutes_and_nothing_is_lost(
             monkeypatch.setenv("WGTUN_KEY_LOG", str(logs[-1]))
             one, two = pair(lab, *sides, preshared_key=run("wg", "genpsk").strip())
             one.ping(two)
-            words = ["ping", "-q", "-n", "-i", "0.05", "-w", "135", two.address]
+            words = ["ping", "-q", "-n", "-i", "0.05", "-c", "2700", "-W", "5", two.address]
             pings.append(one.host.popen(*words, stdout=subprocess.PIPE))
         for ping, log in zip(pings, logs, strict=True):
             said = ping.communicate(timeout=200)[0]
