@@ -1,5 +1,5 @@
 # Each target prepares what it needs. PYTHON chooses the interpreter that .venv is made with.
-.PHONY: demo test lint format bench fuzz soak audit check-platforms lock clean
+.PHONY: demo test lint format bench fuzz soak audit check-platforms check-peers lock clean
 OTHER_SYSTEMS = darwin win32 freebsd14 openbsd7
 
 demo:
@@ -69,8 +69,14 @@ check-platforms: lint
 	done
 	@tools/platforms/wine end
 
+# With WireGuard in a Linux kernel, boringtun and GotaTun; a quarter of an hour the first time.
+check-peers:
+	@tools/bootstrap test
+	@tools/peers/setup
+	@for engine in $$(tools/engines); do WGTUN_ENGINE=$$engine .venv/bin/pytest tests/peers || exit 1; done
+
 lock:
 	tools/lock
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .cross dist native/target
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .cross .peers dist native/target

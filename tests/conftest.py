@@ -22,6 +22,7 @@ _TESTS = Path(__file__).parent
 _NOT_ON_WINDOWS = {
     "interop": "network namespaces, and daemons in them",
     "netns": "network namespaces",
+    "peers": "network namespaces",
     "defects": "daemons and offloads of Linux",
     "unit/test_benchmarks.py": "the benchmarks measure with /proc and taskset",
     "unit/test_cli_show.py": "serves a device on a Unix socket",

@@ -332,7 +332,10 @@ class Device:
             raise UapiError(errno.EINVAL, f"too many peers: at most {MAX_PEERS}")
 
     def _apply_sockets(self, request: SetRequest) -> None:
-        """Port and fwmark. New sockets are open before the old ones close; a failure leaves the old."""
+        """Port and fwmark. New sockets are open before the old ones close; a failure leaves the old.
+
+        A request that names no port does not fail for a port that was taken before it: the retry is under way.
+        """
         fwmark = self._fwmark if request.fwmark is None else request.fwmark
         if why := self._underlay.refuses_mark(fwmark):
             raise UapiError(errno.EOPNOTSUPP, f"can't use fwmark={fwmark}: {why}")
@@ -341,9 +344,9 @@ class Device:
         try:
             if not self._up:
                 self._listen_port = port
-            elif rebind or self._sockets is None:
+            elif rebind or (self._sockets is None and request.listen_port is not None):
                 self._replace_sockets(self._underlay.open(port, fwmark))
-            elif fwmark != self._fwmark:
+            elif self._sockets is not None and fwmark != self._fwmark:
                 self._sockets.set_mark(fwmark)
         except OSError as error:
             raise UapiError(errno.EADDRINUSE, f"can't use listen_port={port} fwmark={fwmark}: {error}") from error

@@ -161,16 +161,19 @@ class Tunnel:
     """A WireGuard interface of a host, with a key pair and the tunnel addresses 10.0.0.N and fd00::N."""
 
     def __init__(self, host: Host, daemon: Sequence[str], interface: str, env: dict[str, str]) -> None:
+        self._describe(host, interface)
+        foreground = ["-f"] if tuple(daemon) == OURS else []
+        self.process = host.popen(*daemon, *foreground, interface, env={"WG_PROCESS_FOREGROUND": "1"} | env)
+        wait_for(lambda: self.socket.exists() or self.process.poll() is not None, what=f"{daemon} is ready")
+        assert self.process.poll() is None, f"{daemon} ended with {self.process.returncode}"
+
+    def _describe(self, host: Host, interface: str) -> None:
         self.host = host
         self.interface = interface
         self.private_key = run("wg", "genkey").strip()
         self.public_key = run("wg", "pubkey", text=self.private_key).strip()
         self.address, self.address6 = f"10.0.0.{host.number}", f"fd00::{host.number}"
         self.port = 51820
-        foreground = ["-f"] if tuple(daemon) == OURS else []
-        self.process = host.popen(*daemon, *foreground, interface, env={"WG_PROCESS_FOREGROUND": "1"} | env)
-        wait_for(lambda: self.socket.exists() or self.process.poll() is not None, what=f"{daemon} is ready")
-        assert self.process.poll() is None, f"{daemon} ended with {self.process.returncode}"
 
     @property
     def socket(self) -> Path:

@@ -1,7 +1,8 @@
 """A TCP transfer of known content through a tunnel, compared by hash.
 
 It is two small programs: ``receive ADDRESS`` and ``send ADDRESS PORT SIZE SEED``. The receiver
-prints the port, then size and hash of what came.
+prints the port, then size and hash of what came. Where the other side is a server that sends back what
+comes, ``echo ADDRESS PORT SIZE SEED`` alone does it, and prints size and hash.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -63,12 +65,17 @@ def receive(address: str) -> None:
     with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as server:
         print(server.getsockname()[1], flush=True)
         connection, _ = server.accept()
+    with connection:
+        print_digest(connection)
+
+
+def print_digest(connection: socket.socket) -> None:
+    """Of what comes until the other side ends."""
     total = hashlib.blake2b(digest_size=16)
     size = 0
-    with connection:
-        while chunk := connection.recv(_BLOCK):
-            total.update(chunk)
-            size += len(chunk)
+    while chunk := connection.recv(_BLOCK):
+        total.update(chunk)
+        size += len(chunk)
     print(size, total.hexdigest(), flush=True)
 
 
@@ -78,8 +85,23 @@ def send(address: str, port: int, size: int, seed: int) -> None:
             connection.sendall(block)
 
 
+def echo(address: str, port: int, size: int, seed: int) -> None:
+    """Both ways at once."""
+    with socket.create_connection((address, port), timeout=20) as connection:
+
+        def write() -> None:
+            for block in content(size, seed):
+                connection.sendall(block)
+            connection.shutdown(socket.SHUT_WR)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        print_digest(connection)
+        writer.join()
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "receive":
         receive(sys.argv[2])
     else:
-        send(sys.argv[2], *map(int, sys.argv[3:]))
+        {"send": send, "echo": echo}[sys.argv[1]](sys.argv[2], *map(int, sys.argv[3:]))

@@ -277,6 +277,20 @@ async def test_sockets_that_could_not_be_opened_are_tried_again(bench: Bench) ->
 
 
 @on_bench
+async def test_a_port_that_is_taken_fails_no_request_that_does_not_name_it(bench: Bench) -> None:
+    bench.fail_with = errno.EADDRINUSE
+    bench.device.set_up(True)
+    key = PublicKey(bytes([9]) * 32)
+    bench.device.set(SetRequest(fwmark=7, peers=[PeerChange(key)]))
+    assert list(bench.peers()) == [key]
+    with pytest.raises(UapiError):
+        bench.device.set(SetRequest(listen_port=0))
+    bench.fail_with = 0
+    bench.device.set(SetRequest(listen_port=0))
+    assert bench.opened == [(0, 0), (0, 7), (0, 7)]
+
+
+@on_bench
 async def test_a_tunnel_whose_other_end_closed_is_reported(bench: Bench) -> None:
     removed = asyncio.Event()
     bench.device._on_removed = removed.set

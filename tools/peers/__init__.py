@@ -1,0 +1,1 @@
+"""What `make check-peers` prepares: other implementations of WireGuard."""
