@@ -60,7 +60,7 @@ check-platforms: lint
 	.venv/bin/python -m tools.platforms.rust_constants
 	.venv/bin/python -m tools.platforms.rust_messages
 	@tools/platforms/native clippy $$(tools/platforms/native targets)
-	@tools/platforms/native build $$(tools/platforms/native targets)
+	@tools/platforms/native build $$(tools/platforms/native targets) $$(tools/platforms/native linux)
 	.venv/bin/pytest tests/platform tests/netns/test_portable_paths.py
 	@tools/platforms/wine setup
 	@for engine in python native; do \
